@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * probe - loads and attaches the BPF programs, hands their records on. The only file that knows libbpf for
+ * capture.
+ *
+ * Owns the programs, their links and the ring buffer. All functions return 0 or -errno; on an error of the
+ * host (kernel too old, no BTF, no privilege) probe_error() says in one sentence what is missing and what
+ * helps.
+ */
+#ifndef MO_PROBE_H
+#define MO_PROBE_H
+
+#include <stdint.h>
+
+#include "event.h"
+
+struct probe;
+
+struct probe_options {
+	uint32_t ring_bytes;      /* size of the ring buffer; a power of two, at least 64 KiB */
+	uint32_t max_piece_bytes; /* largest data record, at most EVENT_MAX_PIECE */
+};
+
+/* Called for each record, in ring order. The record is valid during the call only. */
+typedef void probe_handler(void *ctx, const struct event *event);
+
+/* Totals since load, from the kernel. Units: records and bytes of tracked sockets. */
+struct probe_totals {
+	uint64_t events;                   /* data records written */
+	uint64_t bytes;                    /* bytes captured */
+	uint64_t lost_bytes[LOSS_REASONS]; /* by enum event_loss */
+	uint64_t lost_control;             /* OPEN/STATE/EOF/END records that found no room */
+};
+
+/* Opens and loads; attaches nothing. *out is set only on success. */
+int probe_open(struct probe **out, const struct probe_options *options);
+void probe_free(struct probe **probe);
+
+/* Replaces the filter; effective at once, also while attached and after privileges were dropped. */
+void probe_set_filter(struct probe *probe, const struct filter *filter);
+
+/* Attaches all programs, then walks the open files of all processes once for connections that already exist.
+ */
+int probe_attach(struct probe *probe);
+/* The walk alone: after the filter was widened (reload, re-resolved name). */
+int probe_scan(struct probe *probe);
+
+/* Readable when the ring passed its fill threshold; otherwise drain by timer (20 ms is a good period). */
+int probe_fd(const struct probe *probe);
+/* Handles what is there; returns the number of records or -errno. */
+int probe_drain(struct probe *probe, probe_handler *handler, void *ctx);
+
+void probe_totals(const struct probe *probe, struct probe_totals *out);
+/* "tracepoint" once attached (later modes: "fexit", "kprobe"). */
+const char *probe_mode(const struct probe *probe);
+
+/*
+ * Prints what the host offers (kernel, BTF, privileges, attach mode) through print, one line a call, for
+ * --check. Returns 0 when probe_open and probe_attach would work, else -errno.
+ */
+int probe_check_host(void (*print)(void *ctx, const char *line), void *ctx);
+
+/* One sentence about the last error of this module; never NULL. */
+const char *probe_error(void);
+
+#endif

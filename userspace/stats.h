@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * stats - the counters themselves: memory-mapped BPF maps, pinned, so that they outlive the process and
+ * bpftool prints them by name. One writer (this process, holding a lock on the pin directory), one source:
+ * HTTP renders from here.
+ *
+ * Knows libbpf for the two maps only.
+ */
+#ifndef MO_STATS_H
+#define MO_STATS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "stats_layout.h"
+
+struct stats;
+
+struct stats_options {
+	const char
+	    *pin; /* directory below a bpffs; NULL = not pinned (tests, mirror_metrics_enabled: false) */
+	uint32_t max_clusters; /* elements of the map, at most STATS_MAX_CLUSTERS */
+	bool fresh;            /* start at zero even where pinned counters would fit */
+};
+
+/*
+ * Opens or creates the maps. Mounts a bpffs on /sys/fs/bpf when the pin is below it and none is mounted. A
+ * pinned map of the same layout is continued, one of another layout is replaced; both are logged. -EBUSY:
+ * another daemon holds the pin (stats_error() names its pid). On any error stats_error() is one sentence with
+ * the remedy. pin NULL needs no privilege: plain memory.
+ */
+int stats_open(struct stats **out, const struct stats_options *options);
+/* Unmaps and unlocks; pins stay. */
+void stats_free(struct stats **stats);
+const char *stats_error(void);
+
+/*
+ * The element of the cluster of that name: continued if it is there, else a free one, zeroed and named.
+ * NULL when all max_clusters are taken. Valid until stats_drop_cluster or stats_free.
+ */
+struct stats_cluster *stats_cluster(struct stats *stats, const char *name);
+/* Forgets a cluster that left the configuration: its element becomes free. */
+void stats_drop_cluster(struct stats *stats, const char *name);
+/* Drops every element whose name is not among these. */
+void stats_keep_only(struct stats *stats, const char *const *names, size_t count);
+struct stats_observer *stats_observer(struct stats *stats);
+
+/* The i-th cell of a label-set struct, i being the enum of the same order: stats_cell(&c->requests,
+ * OUTCOME_FAILURE). */
+#define stats_cell(set, i) (((__u64 *)(set)) + (i))
+
+void stats_histogram_add(struct stats_histogram *histogram, uint64_t us);
+/* Counts in the entry of that SQLSTATE, a free one, or `other`. */
+void stats_sqlstate_add(struct stats_sqlstates *table, const char *sqlstate);
+/* Unix time now in microseconds, for the timestamp fields. */
+uint64_t stats_now_us(void);
+
+#endif

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /* The pinned maps of stats.c. No programs: they are here so that the maps carry BTF and bpftool prints names.
  */
-#include <bpf/bpf_helpers.h>
 #include <linux/bpf.h>
+
+#include <bpf/bpf_helpers.h>
 
 #include "../userspace/stats_layout.h"
 

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "log.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 static enum log_level threshold = LOG_LEVEL_INFO;
@@ -11,6 +13,16 @@ static enum log_level threshold = LOG_LEVEL_INFO;
 void log_set_level(enum log_level level)
 {
 	threshold = level;
+}
+
+int log_level_parse(const char *name)
+{
+	static const char *const names[] = {"error", "warning", "info", "debug"};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
+		if (strcmp(name, names[i]) == 0)
+			return (int)i;
+	return -EINVAL;
 }
 
 /* One write(2) a line, so that lines of parent and child never mix. */

@@ -1,0 +1,18 @@
+# SPDX-License-Identifier: MIT
+"""Real PostgreSQL servers, a real pgpool-II and the observer, for the demo, the tests and the benchmark.
+
+Everything lives in one temporary directory, on free ports of 127.0.0.1, as the user `postgres`; a server that the
+machine runs already is never touched. Whatever was started is stopped when its `with` block ends, and by the kernel
+(a parent-death signal) should this process be killed.
+"""
+
+from .load import Client, pgbench, pgbench_init
+from .metrics import Metrics
+from .observer import Observer, cluster, configuration
+from .pgpool import Pgpool
+from .postgres import Server
+from .process import Process, free_port, interruptible, wait_for
+from .stand import Stand
+
+__all__ = ["Client", "Metrics", "Observer", "Pgpool", "Process", "Server", "Stand", "cluster", "configuration",
+           "free_port", "interruptible", "pgbench", "pgbench_init", "wait_for"]

@@ -8,6 +8,7 @@ PKG_CONFIG ?= pkg-config
 PREFIX  ?= /usr/local
 DESTDIR ?=
 VERSION := 0.1.0
+ARCH    := $(shell uname -m | sed -e s/x86_64/x86/ -e s/aarch64/arm64/ -e s/ppc64le/powerpc/ -e s/s390x/s390/)
 
 PACKAGES := libbpf libmicrohttpd yaml-0.1 libsystemd libxxhash
 WARN     := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wvla
@@ -16,14 +17,14 @@ SANITIZE ?=
 ALL_CFLAGS = -std=gnu11 $(WARN) $(CFLAGS) $(SANITIZE) -D_GNU_SOURCE -DVERSION='"$(VERSION)"' \
 	-I. -Iuserspace -Ibpf -I$(BUILD) $(shell $(PKG_CONFIG) --cflags $(PACKAGES))
 LDLIBS   = $(shell $(PKG_CONFIG) --libs $(PACKAGES)) -lm
-BPF_CFLAGS := -std=gnu11 -O2 -g -target bpf -mcpu=v3 -D__TARGET_ARCH_x86 -Wall -Wextra -Werror -Ibpf \
+BPF_CFLAGS := -std=gnu11 -O2 -g -target bpf -mcpu=v3 -D__TARGET_ARCH_$(ARCH) -Wall -Wextra -Werror -Ibpf \
 	-idirafter /usr/include/$(shell $(CC) -dumpmachine)
 
 SKELETONS := $(patsubst bpf/%.bpf.c,$(BUILD)/%.skel.h,$(wildcard bpf/*.bpf.c))
 LIB_OBJS  := $(patsubst userspace/%.c,$(BUILD)/obj/%.o,$(filter-out userspace/main.c,$(wildcard userspace/*.c)))
 UNIT      := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/test_*.c))
 
-.PHONY: all check clean
+.PHONY: all unit check lint install demo bench clean help print-cflags
 .SECONDARY:
 all: $(BUILD)/mirror-observer
 
@@ -51,10 +52,40 @@ $(BUILD)/tests/%: tests/unit/%.c $(BUILD)/libobserver.a
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) -Itests/unit -MMD -MP -o $@ $< $(BUILD)/libobserver.a $(LDLIBS) -lcmocka
 
-check: $(UNIT)
+unit: $(UNIT)
+
+check: unit
 	@for t in $(UNIT); do ./$$t || exit 1; done
+
+lint:
+	scripts/lint
+
+demo:
+	scripts/demo
+
+bench:
+	tests/bench/bench
+
+install: all
+	install -D -m 755 $(BUILD)/mirror-observer $(DESTDIR)$(PREFIX)/bin/mirror-observer
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/doc/mirror-observer observer.yaml README.md LICENSE
+	for page in $(wildcard docs/*.[158]); do \
+		install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man$${page##*.} $$page || exit 1; \
+	done
 
 clean:
 	rm -rf $(BUILD)
+
+help:
+	@echo 'make           build $(BUILD)/mirror-observer'
+	@echo 'make check     unit tests (scripts/test runs everything, as root)'
+	@echo 'make lint      format, include rules, licence lines, shell, man pages, documentation of metrics and keys'
+	@echo 'make demo      scripts/demo: real servers, a real proxy, true figures (as root)'
+	@echo 'make bench     what observing costs, measured (as root)'
+	@echo 'make install   to PREFIX=$(PREFIX), below DESTDIR'
+	@echo 'make clean     remove $(BUILD)/'
+
+print-cflags:
+	@echo '$(ALL_CFLAGS)'
 
 -include $(wildcard $(BUILD)/obj/*.d $(BUILD)/bpf/*.d $(BUILD)/tests/*.d)

@@ -15,11 +15,13 @@
 #define STATS_SQLSTATES      32 /* distinct SQLSTATEs per cluster and target; the rest is `other` */
 
 /* Upper bounds in microseconds, 1-2-5 from 100 us to 500 s, then the end of the scale at 600 s. */
-#define STATS_BUCKETS(V)                                                                                   \
-	V(100)                                                                                             \
-	V(200) V(500) V(1000) V(2000) V(5000) V(10000) V(20000) V(50000) V(100000) V(200000) V(500000)     \
-	    V(1000000) V(2000000) V(5000000) V(10000000) V(20000000) V(50000000) V(100000000) V(200000000) \
-		V(500000000) V(600000000)
+/* clang-format off */
+#define STATS_BUCKETS(V)                                                  \
+	V(100) V(200) V(500) V(1000) V(2000) V(5000)                      \
+	V(10000) V(20000) V(50000) V(100000) V(200000) V(500000)          \
+	V(1000000) V(2000000) V(5000000) V(10000000) V(20000000)          \
+	V(50000000) V(100000000) V(200000000) V(500000000) V(600000000)
+/* clang-format on */
 #define STATS_BUCKET_COUNT 22
 
 struct stats_histogram {

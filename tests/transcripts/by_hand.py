@@ -2,8 +2,8 @@
 """Transcripts that PostgreSQL 15 cannot speak, made from the manual of later (or much older) versions."""
 import struct
 
-from tests.support import transcript, wire
-from tests.support.transcript import Chunk
+from harness import transcript, wire
+from harness.transcript import Chunk
 
 OK = struct.pack("!I", 0)
 READY = wire.message("Z", b"I")

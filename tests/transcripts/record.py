@@ -5,14 +5,14 @@ A scenario is a function that drives one recorded connection and then states the
 the definitions in README.md. The statement is checked against the server (calls in pg_stat_statements, errors in the
 log) before the file is written; the observer's own decoder has no part in it.
 """
-import contextlib
 import os
-import subprocess
 import sys
+import tempfile
 from collections import Counter
 
-from tests.support import relay, transcript, wire
-from tests.support.pgserver import BINDIR, PgServer
+from harness import interruptible, relay, transcript, wait_for, wire
+
+from .server import RecordedServer
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 SCENARIOS = {}
@@ -20,24 +20,6 @@ DATABASE = "app"
 STATUS = ("success", "failure", "unknown")
 FAILURES = ("connection", "timeout", "query_execution")
 NOTES = ("startup_done", "startup_error", "cancel_request", "encrypted", "replication")
-SCHEMA = (
-    "CREATE TABLE account (id int PRIMARY KEY, owner text NOT NULL)",
-    "INSERT INTO account SELECT i, 'owner ' || i FROM generate_series(1, 20) i",
-    "CREATE TABLE booking (id int, UNIQUE (id) DEFERRABLE INITIALLY DEFERRED)",
-    "CREATE TABLE entry (id int, note text)",
-)
-ROLES = (
-    "SET password_encryption = 'scram-sha-256'", "CREATE ROLE app SUPERUSER LOGIN",
-    "CREATE ROLE scram LOGIN PASSWORD 'secret'", "CREATE ROLE full_role LOGIN CONNECTION LIMIT 0",
-    "CREATE ROLE clear LOGIN PASSWORD 'secret'",
-)
-HBA = """local all all trust
-host all scram 127.0.0.1/32 scram-sha-256
-host all md5 127.0.0.1/32 md5
-host all clear 127.0.0.1/32 password
-host all all 127.0.0.1/32 trust
-host replication all 127.0.0.1/32 trust
-"""
 
 
 def scenario(title, **options):
@@ -73,13 +55,13 @@ class Session:
 
     def other(self, database=DATABASE):
         """A connection past the relay; its calls in the recorded database go to other_calls."""
-        client = wire.Client(("127.0.0.1", self.server.port))
+        client = wire.Client((self.server.host, self.server.port))
         client.startup(user="postgres", database=database)
         self.others.append(client)
         return client
 
     def admin(self, sql):
-        return self.server.query("postgres", sql)
+        return self.server.admin(sql)
 
     def truth(self, statements=(0, 0, 0), requests=(0, 0, 0), failures=None, upkeep=0, ignored=0, sqlstates=None,
               notes=None, calls=None, client_only=()):
@@ -132,9 +114,9 @@ def unfinished(data):
 
 def record(server, name, directory):
     title, options, function = SCENARIOS[name]
-    address = f"{server.socket_dir}/.s.PGSQL.{server.port}" if options.get("unix") else ("127.0.0.1", server.port)
-    server.reset_statements()
-    offset = server.log_size()
+    address = server.socket_path if options.get("unix") else (server.host, server.port)
+    server.reset_counts()
+    logged = server.logged()
     session = Session(server, address)
     try:
         function(session)
@@ -142,45 +124,29 @@ def record(server, name, directory):
         session.end()
     chunks = tidy(session.relay.recording(0), options.get("torn", False))
     if options.get("checked", True):
-        check_against_server(session, offset)
-    version = server.query("postgres", "SHOW server_version")[0][0].split()[0]
+        check_against_server(session, logged)
+    version = server.admin("SHOW server_version")[0][0].split()[0]
     comment = [title, "", f"Recorded from PostgreSQL {version} by scripts/record-transcripts ({name})."]
     transcript.write(transcript.Transcript(comment, chunks, session.facts), f"{directory}/{name}.txt")
 
 
-def check_against_server(session, offset):
+def check_against_server(session, logged_before):
     """The truth of the scenario must be what the server says too."""
-    calls = session.server.statement_calls(DATABASE) - session.other_calls
+    calls = session.server.counts(DATABASE) - session.other_calls
     if calls != session.calls:
         raise AssertionError(f"pg_stat_statements has {calls} calls, the scenario states {session.calls}")
-    logged = session.server.errors_since(offset)
-    if logged != Counter(session.sqlstates):
-        raise AssertionError(f"the server logged {dict(logged)}, the scenario states {session.sqlstates}")
+    expected = logged_before + Counter(session.sqlstates)
+    try:  # the log is written by a process of its own
+        wait_for(lambda: session.server.logged() == expected, "the log", timeout=5)
+    except TimeoutError:
+        found = dict(session.server.logged() - logged_before)
+        raise AssertionError(f"the server logged {found}, the scenario states {session.sqlstates}") from None
 
 
-@contextlib.contextmanager
-def prepared_server():
-    with PgServer(ssl="off", max_prepared_transactions="4") as server:
-        make_certificate(server)
-        server.set(ssl="on")
-        server.stop()
-        server.start()
-        for statement in ROLES:
-            server.query("postgres", statement)
-        server.query("postgres", "SET password_encryption = 'md5'; CREATE ROLE md5 LOGIN PASSWORD 'secret'")
-        server.write_hba(HBA)
-        server.reload()
-        server.create_database(DATABASE, *SCHEMA)
-        yield server
-
-
-def make_certificate(server):
-    crt, key = f"{server.data}/server.crt", f"{server.data}/server.key"
-    subprocess.run(["openssl", "req", "-new", "-x509", "-days", "1", "-nodes", "-subj", "/CN=localhost", "-newkey",
-                    "rsa:2048", "-keyout", key, "-out", crt], check=True, stderr=subprocess.DEVNULL)
-    os.chmod(key, 0o600)
-    server.own(crt)
-    server.own(key)
+def public(directory):
+    """Lets the server's account pass through."""
+    os.chmod(directory, 0o755)
+    return directory
 
 
 def main(arguments):
@@ -191,7 +157,8 @@ def main(arguments):
     if arguments[:1] == ["--directory"]:
         directory, arguments = arguments[1], arguments[2:]
     failed = 0
-    with prepared_server() as server:
+    interruptible()
+    with tempfile.TemporaryDirectory(prefix="mirror-observer-") as temporary, RecordedServer(public(temporary)) as server:
         for name in arguments or SCENARIOS:
             try:
                 record(server, name, directory)

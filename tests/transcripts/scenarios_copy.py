@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 """COPY in both directions and both protocols, whole and failing."""
-from tests.support.wire import bind, copy_data, copy_done, copy_fail, execute, parse, query, sync
+from harness.wire import bind, copy_data, copy_done, copy_fail, execute, parse, query, sync
 
 from .record import scenario
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Extended query protocol: single batches, pipelines, portals, upkeep."""
-from tests.support.wire import (bind, close_portal, close_statement, describe_portal, describe_statement, execute,
+from harness.wire import (bind, close_portal, close_statement, describe_portal, describe_statement, execute,
                                 flush, parse, query, sync)
 
 from .record import scenario

@@ -4,17 +4,17 @@ import os
 import signal
 import socket
 
-from tests.support import relay, wire
-from tests.support.wire import bind, execute, parse, query, sync
+from harness import relay, wire
+from harness.wire import bind, execute, parse, query, sync
 
 from .record import scenario
-from .scenarios_startup import wait_for
+from .scenarios_startup import wait_until
 
 SLEEP = "SELECT pg_sleep(60)"
 
 
 def sleeping(s, client):
-    wait_for(s, f"SELECT 1 FROM pg_stat_activity WHERE pid = {client.pid} AND wait_event = 'PgSleep'")
+    wait_until(s, f"SELECT 1 FROM pg_stat_activity WHERE pid = {client.pid} AND wait_event = 'PgSleep'")
 
 
 def terminate_backend(s, client):
@@ -121,7 +121,7 @@ def crash_in_mid_result(s):
     s.server.await_ready()
     s.truth(statements=(0, 1, 0), requests=(0, 1, 0), failures={"connection": 1}, calls=None)
     del s.facts["server"]
-    s.calls = s.server.statement_calls("app")  # the crash emptied pg_stat_statements
+    s.calls = s.server.counts()  # the crash emptied pg_stat_statements
 
 
 @scenario("Another backend crashed: this idle connection gets 57P02 and its end; no failure.", checked=False)
@@ -188,7 +188,7 @@ def deadlock(s):
     c.ask(query("BEGIN"))
     c.ask(parse("SELECT owner FROM account WHERE id = 2 FOR UPDATE"), bind(), execute(), sync())
     other.send(query("SELECT owner FROM account WHERE id = 2 FOR UPDATE; ROLLBACK"))
-    wait_for(s, f"SELECT 1 FROM pg_stat_activity WHERE pid = {other.pid} AND wait_event_type = 'Lock'")
+    wait_until(s, f"SELECT 1 FROM pg_stat_activity WHERE pid = {other.pid} AND wait_event_type = 'Lock'")
     c.ask(query("SELECT owner FROM account WHERE id = 1 FOR UPDATE"))
     c.ask(query("ROLLBACK"))
     other.until("Z")

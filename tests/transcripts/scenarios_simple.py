@@ -2,7 +2,7 @@
 """Simple Query: one statement, several, none; transactions; what the server says unasked."""
 import struct
 
-from tests.support.wire import function_call, query, terminate
+from harness.wire import function_call, query, terminate
 
 from .record import scenario
 
@@ -210,7 +210,7 @@ def statement_split_over_writes(s):
     whole = query("SELECT 'torn apart'")
     for part in (whole[:1], whole[1:15], whole[15:]):
         c.raw(part)
-        s.server.query("postgres", "SELECT 1")  # a round trip, so that the relay sees them apart
+        s.admin("SELECT 1")  # a round trip, so that the relay sees them apart
     c.until("Z")
     c.queries += 1
     c.terminate()

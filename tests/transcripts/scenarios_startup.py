@@ -1,12 +1,10 @@
 # SPDX-License-Identifier: MIT
 """How connections begin: encryption requests, authentication, errors, versions, cancel and replication."""
-import os
 import ssl
 import struct
-import time
 
-from tests.support import wire
-from tests.support.wire import query
+from harness import wait_for, wire
+from harness.wire import query
 
 from .record import DATABASE, scenario
 
@@ -121,34 +119,11 @@ def too_many_connections(s):
 
 @scenario("The server is starting up and takes no connections: 57P03.")
 def starting_up(s):
-    signal_file = f"{s.server.data}/standby.signal"
-    s.server.stop()
-    open(signal_file, "w").close()
-    s.server.own(signal_file)
-    s.server.set(hot_standby="off")
-    s.server.start(wait=False)
     try:
-        await_listening(s.server)
+        s.server.start_closed()
         refused(s, "57P03")
     finally:
-        s.server.stop()
-        s.server.settings.pop("hot_standby")
-        s.server.set()
-        os.unlink(signal_file)
-        s.server.start()
-
-
-def await_listening(server):
-    for _ in range(600):
-        try:
-            with wire.Client(("127.0.0.1", server.port)) as client:
-                client.startup(user="postgres", database="postgres")
-        except OSError:
-            time.sleep(0.05)
-        except wire.ServerError as error:
-            assert str(error) == "57P03", error
-            return
-    raise TimeoutError("the server does not listen")
+        s.server.open_again()
 
 
 @scenario("NegotiateProtocolVersion: the client asks for 3.1 and an option _pq_.wish; the server offers 3.0.")
@@ -173,7 +148,7 @@ def database_from_user(s):
 def cancel_request(s):
     victim = s.other("postgres")
     victim.send(query("SELECT pg_sleep(60)"))
-    wait_for(s, f"SELECT 1 FROM pg_stat_activity WHERE pid = {victim.pid} AND wait_event = 'PgSleep'")
+    wait_until(s, f"SELECT 1 FROM pg_stat_activity WHERE pid = {victim.pid} AND wait_event = 'PgSleep'")
     c = s.open()
     c.raw(wire.cancel_request(victim.pid, victim.key))
     c.until_closed()
@@ -182,12 +157,9 @@ def cancel_request(s):
     s.truth(notes={"startup_done": 0, "cancel_request": 1}, calls=0)
 
 
-def wait_for(s, sql):
-    deadline = time.monotonic() + 60
-    while not s.admin(sql):
-        if time.monotonic() > deadline:
-            raise TimeoutError(sql)
-        time.sleep(0.01)
+def wait_until(s, sql):
+    """sql has a row."""
+    wait_for(lambda: s.admin(sql), sql)
 
 
 @scenario("A physical replication connection: IDENTIFY_SYSTEM, then START_REPLICATION turns it into CopyBoth.",

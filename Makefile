@@ -18,7 +18,7 @@ ALL_CFLAGS = -std=gnu11 $(WARN) $(CFLAGS) $(SANITIZE) -D_GNU_SOURCE -DVERSION='"
 	-I. -Iuserspace -Ibpf -I$(BUILD) $(shell $(PKG_CONFIG) --cflags $(PACKAGES))
 LDLIBS   = $(shell $(PKG_CONFIG) --libs $(PACKAGES)) -lm
 BPF_CFLAGS := -std=gnu11 -O2 -g -target bpf -mcpu=v3 -D__TARGET_ARCH_$(ARCH) -Wall -Wextra -Werror -Ibpf \
-	-idirafter /usr/include/$(shell $(CC) -dumpmachine)
+	-idirafter /usr/include/$(shell uname -m)-linux-gnu
 
 SKELETONS := $(patsubst bpf/%.bpf.c,$(BUILD)/%.skel.h,$(wildcard bpf/*.bpf.c))
 LIB_OBJS  := $(patsubst userspace/%.c,$(BUILD)/obj/%.o,$(filter-out userspace/main.c,$(wildcard userspace/*.c)))

@@ -194,6 +194,28 @@ int address_parse(const char *text, struct address_range *out, char *host, size_
 	return -EDESTADDRREQ;
 }
 
+int address_parse_listen(const char *text, char *host, uint16_t *port, const char **why)
+{
+	uint8_t ip[16];
+	const char *port_text;
+	char copy[ADDRESS_TEXT_MAX], *name;
+	unsigned number;
+	bool bracket;
+
+	if (strlen(text) >= sizeof(copy))
+		return fail(why, "the address is too long");
+	strcpy(copy, text);
+	if (split_port(copy, &name, &port_text, &bracket, why))
+		return -EINVAL;
+	if (parse_number(port_text, UINT16_MAX, &number))
+		return fail(why, "the port must be a number from 0 to 65535");
+	if (inet_pton(bracket ? AF_INET6 : AF_INET, name, ip) != 1)
+		return fail(why, "the host must be a numeric address of this machine");
+	strcpy(host, name);
+	*port = number;
+	return 0;
+}
+
 bool address_range_contains(const struct address_range *range, const struct address *address)
 {
 	return range->family == ADDRESS_IP && range->base.port == address->port &&

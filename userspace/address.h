@@ -36,6 +36,10 @@ struct address_range {
 int address_parse(const char *text, struct address_range *out, char *host, size_t host_size,
 		  const char **why);
 
+/* Where to listen: "127.0.0.1:10432" or "[::1]:10432", a numeric host and a port that may be 0. host holds at
+ * least ADDRESS_TEXT_MAX bytes and gets the bare address. Returns 0, or -EINVAL with *why. */
+int address_parse_listen(const char *text, char *host, uint16_t *port, const char **why);
+
 bool address_range_contains(const struct address_range *range, const struct address *address);
 /* True when some address and port could be in both. */
 bool address_range_overlaps(const struct address_range *a, const struct address_range *b);

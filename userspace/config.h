@@ -17,12 +17,15 @@
 #define CONFIG_NAME_MAX      63 /* of a cluster: [A-Za-z0-9_.-]{1,63} */
 #define CONFIG_CLUSTERS_MAX  64
 #define CONFIG_ADDRESSES_MAX 32 /* of one endpoint */
+#define CONFIG_IGNORE_MAX    64 /* ignore_statements of one cluster */
+#define CONFIG_FILE_MAX      (1u << 20)
 
 /* One item of `address`: a range, or a host name to resolve. */
 struct config_address {
 	char *text;                 /* as written, for messages */
 	char *host;                 /* NULL unless a name */
 	struct address_range range; /* of a name: only base.port */
+	unsigned line, column;      /* where it stands in the file, from 1 */
 };
 
 struct config_endpoint {
@@ -71,8 +74,8 @@ int config_parse(struct config **out, const char *name, const void *text, size_t
 void config_free(struct config **config);
 
 const struct config_cluster *config_cluster(const struct config *config, const char *name);
-/* True when nothing but what a reload may change differs (listen, pin, max_clusters, ring_bytes, user need a
- * restart); otherwise *key names the first one that does. */
+/* True when nothing but what a reload may change differs (listen, mirror_metrics_enabled, pin, max_clusters,
+ * ring_bytes, user need a restart); otherwise *key names the first one that does. */
 bool config_can_reload(const struct config *old, const struct config *new_, const char **key);
 
 #endif

@@ -1,0 +1,592 @@
+/* SPDX-License-Identifier: MIT */
+#include "config.h"
+
+#include <errno.h>
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "log.h"
+
+#define PROXY "proxy: {comm: p}\n"
+#define TWO(a, b)                                                                        \
+	PROXY "clusters:\n- {name: a, primary: {address: '1.0.0.1:1'}, mirror: " a "}\n" \
+	      "- {name: b, primary: {address: '1.0.0.1:1'}, mirror: " b "}\n"
+#define ONE(extra)                                                                            \
+	PROXY "clusters:\n- name: a\n  primary: {address: '1.0.0.1:1'}\n  mirror: {address: " \
+	      "'1.0.0.2:1'}\n" extra
+
+static struct config *parse(const char *text)
+{
+	struct config *config = NULL;
+	char *error;
+
+	if (config_parse(&config, "f", text, strlen(text), &error))
+		fail_msg("%s", error ? error : "no memory");
+	return config;
+}
+
+static void the_shipped_file_parses_and_holds_the_documented_values(void **state)
+{
+	struct config *config = NULL;
+	const struct config_cluster *c;
+	char *error = NULL;
+
+	(void)state;
+	if (config_load(&config, "observer.yaml", &error))
+		fail_msg("%s", error);
+	assert_string_equal(config->path, "observer.yaml");
+	assert_string_equal(config->listen_host, "127.0.0.1");
+	assert_int_equal(config->listen_port, 10432);
+	assert_true(config->mirror_metrics_enabled);
+	assert_true(config->failure_threshold == 5);
+	assert_int_equal(config->window_us, 300000000);
+	assert_string_equal(config->pin, "/sys/fs/bpf/mirror_observer");
+	assert_string_equal(config->proxy.comm, "pgdog");
+	assert_int_equal(config->cluster_count, 1);
+	c = config_cluster(config, "app_mirror");
+	assert_non_null(c);
+	assert_string_equal(c->primary.database, "app");
+	assert_string_equal(c->mirror.addresses[0].text, "10.0.2.25:5432");
+	assert_true(c->exposure == 1);
+	assert_int_equal(c->queue_limit, 128);
+	assert_int_equal(c->request_timeout_us, 30000000);
+	assert_int_equal(c->ignore_count, 1);
+	assert_string_equal(c->ignore_statements[0], ";");
+	assert_null(config_cluster(config, "other"));
+	config_free(&config);
+	assert_null(config);
+}
+
+/* Takes the "# " from every line of observer.yaml that shows a default: they must be keys that parse. */
+static void every_default_shown_in_the_shipped_file_parses_and_is_the_default(void **state)
+{
+	static const char *const shown[] = {"# max_clusters: 16",
+					    "# ring_bytes: 16MiB",
+					    "# log_level: info",
+					    "# user: mirror-observer",
+					    "# exe: /usr/bin/pgdog",
+					    "# pid: 4711",
+					    "# cgroup: system.slice/pgdog.service"};
+	char text[16384], *at;
+	struct config *config;
+	FILE *file = fopen("observer.yaml", "r");
+	size_t len;
+
+	(void)state;
+	assert_non_null(file);
+	len = fread(text, 1, sizeof(text) - 1, file);
+	fclose(file);
+	text[len] = '\0';
+	for (size_t i = 0; i < sizeof(shown) / sizeof(*shown); i++) {
+		at = strstr(text, shown[i]);
+		assert_non_null(at);
+		memmove(at, at + 2, strlen(at + 2) + 1);
+	}
+	config = parse(text);
+	assert_int_equal(config->max_clusters, 16);
+	assert_int_equal(config->ring_bytes, 16 << 20);
+	assert_int_equal(config->log_level, LOG_LEVEL_INFO);
+	assert_string_equal(config->user, "mirror-observer");
+	assert_string_equal(config->proxy.exe, "/usr/bin/pgdog");
+	assert_int_equal(config->proxy.pid, 4711);
+	assert_string_equal(config->proxy.cgroup, "system.slice/pgdog.service");
+	config_free(&config);
+}
+
+static void what_is_not_given_has_its_default(void **state)
+{
+	struct config *config = parse(ONE(""));
+	const struct config_cluster *c = &config->clusters[0];
+
+	(void)state;
+	assert_string_equal(config->listen_host, "127.0.0.1");
+	assert_int_equal(config->listen_port, 10432);
+	assert_true(config->mirror_metrics_enabled);
+	assert_true(isnan(config->failure_threshold));
+	assert_int_equal(config->window_us, 300000000);
+	assert_int_equal(config->max_clusters, 16);
+	assert_int_equal(config->ring_bytes, 16 << 20);
+	assert_int_equal(config->log_level, LOG_LEVEL_INFO);
+	assert_null(config->user);
+	assert_null(c->primary.database);
+	assert_true(isnan(c->exposure));
+	assert_int_equal(c->queue_limit, 0);
+	assert_int_equal(c->request_timeout_us, 30000000);
+	assert_int_equal(c->ignore_count, 1);
+	config_free(&config);
+}
+
+static void an_address_keeps_its_text_kind_and_place(void **state)
+{
+	struct config *config = parse(PROXY "clusters:\n- name: a\n  primary:\n    address:\n"
+					    "    - 10.0.0.0/24:5432\n    - Db.example:6432\n"
+					    "    - unix:/run/.s.PGSQL.5432\n"
+					    "  mirror: {address: '[2001:db8::1]:5432'}\n");
+	const struct config_endpoint *e = &config->clusters[0].primary;
+
+	(void)state;
+	assert_int_equal(e->address_count, 3);
+	assert_int_equal(e->addresses[0].range.prefix_len, 96 + 24);
+	assert_null(e->addresses[0].host);
+	assert_string_equal(e->addresses[1].host, "Db.example");
+	assert_int_equal(e->addresses[1].range.base.port, 6432);
+	assert_string_equal(e->addresses[1].text, "Db.example:6432");
+	assert_int_equal(e->addresses[1].line, 7);
+	assert_int_equal(e->addresses[1].column, 7);
+	assert_int_equal(e->addresses[2].range.family, ADDRESS_UNIX);
+	config_free(&config);
+}
+
+static void without_mirror_metrics_neither_proxy_nor_clusters_are_needed(void **state)
+{
+	struct config *config = parse("mirror_metrics_enabled: false\n");
+
+	(void)state;
+	assert_false(config->mirror_metrics_enabled);
+	assert_int_equal(config->cluster_count, 0);
+	config_free(&config);
+}
+
+static void what_is_valid_at_the_edge_is_taken(void **state)
+{
+	static const char *const good[] = {
+	    ONE("mirror_failure_threshold: 0\n"),
+	    ONE("mirror_failure_threshold: 100\n"),
+	    ONE("mirror_failure_threshold: 0.5\n"),
+	    ONE("window: 1s\nring_bytes: 65536\nmax_clusters: 1\n"),
+	    ONE("window: 24h\nring_bytes: 1GiB\nmax_clusters: 64\nlisten: '[::1]:0'\n"),
+	    ONE("  request_timeout: 0\n"),
+	    ONE("  request_timeout: 250ms\n  exposure: 0.001\n  ignore_statements: []\n"),
+	    "\xef\xbb\xbf" ONE(""),
+	    "%YAML 1.1\n---\n" ONE("...\n"),
+	    "# comment \xc3\xa4\r\n" ONE(""),
+	    "{proxy: {comm:\tp}, mirror_metrics_enabled: false}\n",
+	    /* one server for both sides, the databases differ */
+	    PROXY "clusters: [{name: a, primary: {address: 'h:1', database: x}, mirror: {address: 'h:1', "
+		  "database: y}}]",
+	    /* a primary shared by clusters; mirrors on one server in different databases */
+	    TWO("{address: '1.0.0.2:1', database: x}", "{address: '1.0.0.2:1', database: y}"),
+	    /* equal text, other port */
+	    TWO("{address: 'h:1'}", "{address: 'h:2'}"),
+	    TWO("{address: 'unix:/a'}", "{address: 'unix:/b'}"),
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(good) / sizeof(*good); i++) {
+		struct config *config = parse(good[i]);
+		config_free(&config);
+	}
+}
+
+static void statements_to_ignore_are_trimmed_and_replace_the_default(void **state)
+{
+	struct config *config = parse(ONE("  ignore_statements: [' select 1 ', \"\\tBEGIN;\\n\", '']\n"));
+	const struct config_cluster *c = &config->clusters[0];
+
+	(void)state;
+	assert_int_equal(c->ignore_count, 3);
+	assert_string_equal(c->ignore_statements[0], "select 1");
+	assert_string_equal(c->ignore_statements[1], "BEGIN;");
+	assert_string_equal(c->ignore_statements[2], "");
+	config_free(&config);
+}
+
+struct bad {
+	const char *text, *error;
+};
+
+static void refuse(const struct bad *bad, size_t count)
+{
+	struct config *config = NULL;
+	char *error = NULL;
+
+	for (size_t i = 0; i < count; i++) {
+		int err = config_parse(&config, "f", bad[i].text, strlen(bad[i].text), &error);
+		if (err != -EINVAL)
+			fail_msg("was taken: %s", bad[i].text);
+		assert_null(config);
+		assert_string_equal(error, bad[i].error);
+		free(error);
+	}
+}
+
+#define REFUSE(table) refuse(table, sizeof(table) / sizeof(*(table)))
+
+#define ROOT_KEYS                                                                                           \
+	"listen, mirror_metrics_enabled, mirror_failure_threshold, window, pin, max_clusters, ring_bytes, " \
+	"log_level, user, proxy, clusters"
+#define CLUSTER_KEYS  "name, primary, mirror, exposure, queue_limit, request_timeout, ignore_statements"
+#define ADDRESS_FORMS "10.0.0.1:5432, 10.0.0.0/24:5432, [2001:db8::1]:5432, name:5432 or unix:/path"
+
+static void an_unknown_or_repeated_key_is_named_with_its_place(void **state)
+{
+	static const struct bad bad[] = {
+	    {"listne: 1\n", "f:1:1: \"listne\": unknown key (do you mean listen?); allowed: " ROOT_KEYS},
+	    {"zzz: 1\n", "f:1:1: \"zzz\": unknown key; allowed: " ROOT_KEYS},
+	    {"proxy:\n  com: p\n",
+	     "f:2:3: proxy: \"com\": unknown key (do you mean comm?); allowed: comm, exe, pid, cgroup"},
+	    {ONE("  request_timout: 1s\n"),
+	     "f:6:3: clusters[0]: \"request_timout\": unknown key (do you mean "
+	     "request_timeout?); allowed: " CLUSTER_KEYS},
+	    {PROXY "clusters: [{name: a, primary: {adress: x}}]\n",
+	     "f:2:32: clusters[0].primary: \"adress\": unknown key (do you mean address?); allowed: address, "
+	     "database"},
+	    {"window: 5m\npin: /a\nwindow: 5m\n",
+	     "f:3:1: window: given twice, first in line 1; give each key once"},
+	    {PROXY "proxy: {comm: q}\n", "f:2:1: proxy: given twice, first in line 1; give each key once"},
+	    {"<<: {a: b}\n", "f:1:1: <<: merge keys are not supported; write the values out"},
+	    {"[a]: b\n", "f:1:1: top level: a list stands where a key is needed; write key: value"},
+	    {"\"pin\\0\": /a\n", "f:1:1: top level: a key holds a NUL byte; leave it out"},
+	};
+
+	(void)state;
+	REFUSE(bad);
+}
+
+static void a_wrong_type_or_value_says_what_is_allowed(void **state)
+{
+	static const struct bad bad[] = {
+	    {"- a\n", "f:1:1: top level: a list stands here; write a mapping with the keys " ROOT_KEYS},
+	    {"proxy: pgdog\n",
+	     "f:1:8: proxy: a value stands here; write a mapping with the keys comm, exe, pid, cgroup"},
+	    {"clusters: {name: a}\n",
+	     "f:1:11: clusters: a mapping stands here; write a list, each item with name, "
+	     "primary and mirror"},
+	    {"window: [5m]\n",
+	     "f:1:9: window: a list stands here; write a duration from 1s to 24h, such as 30s, "
+	     "5m or 1h"},
+	    {"window:\n",
+	     "f:1:8: window: has no value; write a duration from 1s to 24h, such as 30s, 5m or 1h"},
+	    {"window: 5\n",
+	     "f:1:9: window: \"5\" is not allowed; write a duration from 1s to 24h, such as 30s, 5m or 1h"},
+	    {"window: 5 m\n",
+	     "f:1:9: window: \"5 m\" is not allowed; write a duration from 1s to 24h, such as 30s, 5m or 1h"},
+	    {"window: 0\n",
+	     "f:1:9: window: \"0\" is not allowed; write a duration from 1s to 24h, such as 30s, 5m or 1h"},
+	    {"window: 25h\n",
+	     "f:1:9: window: \"25h\" is not allowed; write a duration from 1s to 24h, such as 30s, 5m or 1h"},
+	    {"window: 99999999999999999999d\n",
+	     "f:1:9: window: \"99999999999999999999d\" is not allowed; write a "
+	     "duration from 1s to 24h, such as 30s, 5m or 1h"},
+	    {"window: \"5m\"\n",
+	     "f:1:9: window: stands in quotes; write a duration from 1s to 24h, such as 30s, 5m "
+	     "or 1h without them"},
+	    {"mirror_metrics_enabled: yes\n",
+	     "f:1:25: mirror_metrics_enabled: \"yes\" is not allowed; write true or false"},
+	    {"mirror_metrics_enabled: 'true'\n",
+	     "f:1:25: mirror_metrics_enabled: stands in quotes; write true or false without them"},
+	    {"mirror_failure_threshold: 101\n",
+	     "f:1:27: mirror_failure_threshold: \"101\" is not allowed; write a "
+	     "number from 0 to 100 (percent)"},
+	    {"mirror_failure_threshold: -1\n",
+	     "f:1:27: mirror_failure_threshold: \"-1\" is not allowed; write a "
+	     "number from 0 to 100 (percent)"},
+	    {"mirror_failure_threshold: 5%\n",
+	     "f:1:27: mirror_failure_threshold: \"5%\" is not allowed; write a "
+	     "number from 0 to 100 (percent)"},
+	    {"mirror_failure_threshold: nan\n",
+	     "f:1:27: mirror_failure_threshold: \"nan\" is not allowed; write a "
+	     "number from 0 to 100 (percent)"},
+	    {"mirror_failure_threshold: .inf\n",
+	     "f:1:27: mirror_failure_threshold: \".inf\" is not allowed; write "
+	     "a number from 0 to 100 (percent)"},
+	    {"ring_bytes: 10MB\n",
+	     "f:1:13: ring_bytes: \"10MB\" is not allowed; write a power of two from 64KiB to "
+	     "1GiB, such as 16MiB"},
+	    {"ring_bytes: 3MiB\n",
+	     "f:1:13: ring_bytes: \"3MiB\" is not allowed; write a power of two from 64KiB to "
+	     "1GiB, such as 16MiB"},
+	    {"ring_bytes: 2GiB\n",
+	     "f:1:13: ring_bytes: \"2GiB\" is not allowed; write a power of two from 64KiB to "
+	     "1GiB, such as 16MiB"},
+	    {"max_clusters: 65\n",
+	     "f:1:15: max_clusters: \"65\" is not allowed; write a whole number from 1 to 64"},
+	    {"max_clusters: 1.5\n",
+	     "f:1:15: max_clusters: \"1.5\" is not allowed; write a whole number from 1 to 64"},
+	    {"log_level: loud\n",
+	     "f:1:12: log_level: \"loud\" is not allowed; write error, warning, info or debug"},
+	    {"pin: sys/fs/bpf\n", "f:1:6: pin: \"sys/fs/bpf\" is not allowed; write the absolute path of a "
+				  "directory below a bpffs"},
+	    {"listen: localhost:1\n", "f:1:9: listen: \"localhost:1\": the host must be a numeric address of "
+				      "this machine; write a numeric "
+				      "address and port, such as 127.0.0.1:10432 or [::1]:10432"},
+	    {"listen: 10432\n",
+	     "f:1:9: listen: \"10432\": the port is missing; write a numeric address and port, such "
+	     "as 127.0.0.1:10432 or [::1]:10432"},
+	    {"listen: 127.0.0.1:65536\n",
+	     "f:1:9: listen: \"127.0.0.1:65536\": the port must be a number from 0 to 65535; write a numeric "
+	     "address and port, such as 127.0.0.1:10432 or [::1]:10432"},
+	    {"pin: \"/a\\0b\"\n",
+	     "f:1:6: pin: holds a NUL byte; write the absolute path of a directory below a bpffs"},
+	};
+
+	(void)state;
+	REFUSE(bad);
+}
+
+static void a_proxy_must_be_selected_by_something_that_can_exist(void **state)
+{
+	static const struct bad bad[] = {
+	    {"proxy: {}\n", "f:1:8: proxy: selects no process; give any of comm, exe, pid, cgroup"},
+	    {"proxy: {comm: sixteen_bytes_ab}\n", "f:1:15: proxy.comm: \"sixteen_bytes_ab\" is not allowed; "
+						  "write the process name, at most 15 bytes, "
+						  "as /proc/PID/comm shows it"},
+	    {"proxy: {comm: ''}\n",
+	     "f:1:15: proxy.comm: \"\" is not allowed; write the process name, at most 15 "
+	     "bytes, as /proc/PID/comm shows it"},
+	    {"proxy: {exe: pgdog}\n",
+	     "f:1:14: proxy.exe: \"pgdog\" is not allowed; write the absolute path of the "
+	     "proxy's executable"},
+	    {"proxy: {pid: 0}\n",
+	     "f:1:14: proxy.pid: \"0\" is not allowed; write a whole number from 1 to 4194304"},
+	    {"clusters: []\n",
+	     "f:1:1: proxy: missing; write proxy: { comm: NAME } with any of comm, exe, pid, "
+	     "cgroup, or mirror_metrics_enabled: false"},
+	};
+
+	(void)state;
+	REFUSE(bad);
+}
+
+static void a_cluster_must_be_whole(void **state)
+{
+	static const struct bad bad[] = {
+	    {PROXY, "f:1:1: clusters: missing or empty; give at least one with name, primary and mirror, or "
+		    "mirror_metrics_enabled: false"},
+	    {PROXY "clusters: [x]\n",
+	     "f:2:12: clusters[0]: a value stands here; write a mapping with the keys " CLUSTER_KEYS},
+	    {PROXY "clusters: [{name: a}]\n",
+	     "f:2:12: clusters[0].primary: missing; write { address: 10.0.0.1:5432 }"},
+	    {PROXY "clusters: [{name: a, primary: {database: x}}]\n",
+	     "f:2:31: clusters[0].primary.address: missing; write where the server listens, such as "
+	     "10.0.0.1:5432"},
+	    {PROXY "clusters: [{name: a b}]\n", "f:2:19: clusters[0].name: \"a b\" is not allowed; write 1 "
+						"to 63 characters of A-Z a-z 0-9 _ . -"},
+	    {PROXY "clusters: [{name: a/../b}]\n", "f:2:19: clusters[0].name: \"a/../b\" is not allowed; "
+						   "write 1 to 63 characters of A-Z a-z 0-9 _ . -"},
+	    {ONE("- name: a\n"),
+	     "f:6:9: clusters[1].name: clusters[0] is named a already; names must differ"},
+	    {ONE("  exposure: 0\n"),
+	     "f:6:13: clusters[0].exposure: \"0\" is not allowed; write a number above 0 and at most 1"},
+	    {ONE("  exposure: 1.01\n"),
+	     "f:6:13: clusters[0].exposure: \"1.01\" is not allowed; write a number above 0 and at most 1"},
+	    {ONE("  queue_limit: 0\n"),
+	     "f:6:16: clusters[0].queue_limit: \"0\" is not allowed; write a whole number from 1 to 1000000"},
+	    {ONE("  ignore_statements: ;\n"),
+	     "f:6:22: clusters[0].ignore_statements: a value stands here; write a list such as [\";\"]"},
+	    {ONE("  ignore_statements: [[]]\n"),
+	     "f:6:23: clusters[0].ignore_statements[0]: a list stands here; "
+	     "write the whole text of a statement, at most 1000 bytes"},
+	    {PROXY "max_clusters: 1\n"
+		   "clusters:\n- {name: a, primary: {address: 'h:1'}, mirror: {address: 'i:1'}}\n"
+		   "- {name: b, primary: {address: 'h:1'}, mirror: {address: 'j:1'}}\n",
+	     "f:1:1: clusters: 2 are given, max_clusters is 1; raise it to at most 64"},
+	};
+
+	(void)state;
+	REFUSE(bad);
+}
+
+static void a_bad_address_is_quoted_with_the_reason(void **state)
+{
+	static const struct bad bad[] = {
+	    {PROXY "clusters: [{primary: {address: 10.0.0.1}}]\n",
+	     "f:2:32: clusters[0].primary.address: \"10.0.0.1\": the port is missing; write " ADDRESS_FORMS},
+	    {PROXY "clusters: [{primary: {address: ['h:1', 'h:x']}}]\n",
+	     "f:2:40: clusters[0].primary.address[1]: \"h:x\": the port must be a number from 1 to 65535; "
+	     "write " ADDRESS_FORMS},
+	    {PROXY "clusters: [{primary: {address: []}}]\n",
+	     "f:2:32: clusters[0].primary.address: has 0 addresses; give 1 to 32"},
+	    {PROXY "clusters: [{primary: {address: \"h\\n:1\"}}]\n",
+	     "f:2:32: clusters[0].primary.address: \"h?:1\": this is no valid host name; "
+	     "write " ADDRESS_FORMS},
+	    {PROXY "clusters: [{primary: {address: 'h:1', database: ''}}]\n",
+	     "f:2:49: clusters[0].primary.database: \"\" is not allowed; write the name of a database, 1 to "
+	     "63 "
+	     "bytes"},
+	};
+
+	(void)state;
+	REFUSE(bad);
+}
+
+#define CLASH "; an endpoint can be one mirror or a primary, unless the databases differ"
+
+static void an_endpoint_is_one_mirror_or_a_primary(void **state)
+{
+	static const struct bad bad[] = {
+	    {TWO("{address: '1.0.0.2:1'}", "{address: '1.0.0.2:1'}"),
+	     "f:4:64: clusters[1].mirror.address: \"1.0.0.2:1\" is the mirror of cluster a already (line "
+	     "3)" CLASH},
+	    {TWO("{address: '1.0.0.2:1', database: x}", "{address: '1.0.0.2:1', database: x}"),
+	     "f:4:64: clusters[1].mirror.address: \"1.0.0.2:1\" is the mirror of cluster a already (line "
+	     "3)" CLASH},
+	    {TWO("{address: '1.0.0.2:1', database: x}", "{address: '1.0.0.2:1'}"),
+	     "f:4:64: clusters[1].mirror.address: \"1.0.0.2:1\" is the mirror of cluster a already (line "
+	     "3)" CLASH},
+	    {TWO("{address: '1.0.0.2:1'}", "{address: '1.0.0.0/24:1'}"),
+	     "f:4:64: clusters[1].mirror.address: \"1.0.0.0/24:1\" is the primary of cluster a already (line "
+	     "3)" CLASH},
+	    {TWO("{address: 'db:1'}", "{address: 'DB:1'}"), "f:4:64: clusters[1].mirror.address: \"DB:1\" is "
+							    "the mirror of cluster a already (line 3)" CLASH},
+	    {TWO("{address: 'unix:/a'}", "{address: 'unix:/a'}"),
+	     "f:4:64: clusters[1].mirror.address: \"unix:/a\" is the mirror of cluster a already (line "
+	     "3)" CLASH},
+	    {PROXY "clusters: [{name: a, primary: {address: '1.0.0.1:1'}, mirror: {address: "
+		   "'[::ffff:1.0.0.1]:1'}}]\n",
+	     "f:2:73: clusters[0].mirror.address: \"[::ffff:1.0.0.1]:1\" is the primary of cluster a already "
+	     "(line "
+	     "2)" CLASH},
+	    {TWO("{address: ['h:1', 'i:1', 'h:1']}", "{address: 'j:1'}"),
+	     "f:3:79: clusters[0].mirror.address: \"h:1\" is covered by line 3 already; list each address "
+	     "once"},
+	};
+
+	(void)state;
+	REFUSE(bad);
+}
+
+static void yaml_that_hides_or_breaks_things_is_refused(void **state)
+{
+	static const struct bad bad[] = {
+	    {"", "f:1:1: the file is empty; at least proxy and clusters are needed"},
+	    {"# nothing\n", "f:1:1: the file is empty; at least proxy and clusters are needed"},
+	    {"---\n", "f:1:1: the file is empty; at least proxy and clusters are needed"},
+	    {"~\n", "f:1:1: the file is empty; at least proxy and clusters are needed"},
+	    {"proxy:\n\tcomm: p\n", "f:2:1: syntax: a tab in the indentation; indent with spaces"},
+	    {"proxy: &a {comm: p}\n",
+	     "f:1:8: syntax: anchors (&name) are not supported; write the value out"},
+	    {"proxy: {comm: &a p}\n",
+	     "f:1:15: syntax: anchors (&name) are not supported; write the value out"},
+	    {"proxy: *a\n", "f:1:8: syntax: aliases (*name) are not supported; write the value out"},
+	    {"pin: !!str /a\n", "f:1:6: syntax: tags (!name) are not supported; leave it out"},
+	    {PROXY "---\n" PROXY, "f:2:1: syntax: a second document begins here; write one only"},
+	    {"proxy: {comm: p\n",
+	     "f:2:1: syntax: did not find expected ',' or '}' while parsing a flow mapping; "
+	     "write YAML, see observer.yaml(5)"},
+	    {"pin: /a\n\xff\n", "f:2:1: syntax: not UTF-8; write plain UTF-8 text"},
+	    {"pin: /\xc3\xa4\xc0\xaf\n", "f:1:8: syntax: not UTF-8; write plain UTF-8 text"},
+	    {"pin: \x01\n", "f:1:6: syntax: a control character; write plain UTF-8 text"},
+	    {"a: [[[[[[[[[[[[[[[[[[[[", "f:1:19: syntax: nested too deep; the deepest key is "
+					"clusters[].mirror.address[]"},
+	};
+
+	(void)state;
+	REFUSE(bad);
+}
+
+static void a_nul_byte_is_found_where_it_stands(void **state)
+{
+	struct config *config = NULL;
+	char *error;
+
+	(void)state;
+	assert_int_equal(config_parse(&config, "f", "pin: /a\n\0x", 10, &error), -EINVAL);
+	assert_string_equal(error, "f:2:1: syntax: a NUL byte; write plain UTF-8 text");
+	free(error);
+}
+
+static void a_huge_file_and_a_huge_list_are_refused(void **state)
+{
+	size_t len = CONFIG_FILE_MAX + 1;
+	struct config *config = NULL;
+	char *text = malloc(len), *error;
+
+	(void)state;
+	assert_non_null(text);
+	memset(text, '#', len);
+	assert_int_equal(config_parse(&config, "f", text, len, &error), -EINVAL);
+	assert_string_equal(error, "f:1:1: the file is larger than 1 MiB; no configuration needs that");
+	free(error);
+	memcpy(text, "a: [", 4);
+	for (size_t i = 4; i + 1 < len; i += 2)
+		memcpy(text + i, "0,", 2);
+	assert_int_equal(config_parse(&config, "f", text, len - 1, &error), -EINVAL);
+	assert_non_null(strstr(error, "syntax: more items than any configuration needs"));
+	free(error);
+	free(text);
+}
+
+static void a_file_that_cannot_be_read_is_named_with_the_reason(void **state)
+{
+	struct config *config = NULL;
+	char *error;
+
+	(void)state;
+	assert_int_equal(config_load(&config, "/nonexistent/o.yaml", &error), -ENOENT);
+	assert_string_equal(error, "/nonexistent/o.yaml: cannot be read: No such file or directory");
+	free(error);
+	assert_int_equal(config_load(&config, "/", &error), -EISDIR);
+	assert_string_equal(error, "/: cannot be read: Is a directory");
+	free(error);
+	assert_int_equal(config_load(&config, "/dev/null", &error), -EINVAL);
+	assert_string_equal(error, "/dev/null: cannot be read: not a regular file");
+	free(error);
+}
+
+static void a_reload_may_change_everything_but_what_needs_a_restart(void **state)
+{
+	static const char *const changes[][2] = {
+	    {"listen: 127.0.0.1:1\n", "listen"},
+	    {"listen: '[::1]:10432'\n", "listen"},
+	    {"pin: /a\n", "pin"},
+	    {"max_clusters: 3\n", "max_clusters"},
+	    {"ring_bytes: 1MiB\n", "ring_bytes"},
+	    {"user: nobody\n", "user"},
+	    {"mirror_metrics_enabled: false\n", "mirror_metrics_enabled"},
+	    {"window: 1m\n", NULL},
+	    {"log_level: debug\n", NULL},
+	    {"mirror_failure_threshold: 7\n", NULL},
+	    {"- {name: b, primary: {address: 'x:1'}, mirror: {address: 'y:1'}}\n", NULL},
+	};
+	struct config *old = parse(ONE("")), *new_;
+	const char *key, *want;
+	char text[1024];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(changes) / sizeof(*changes); i++) {
+		snprintf(text, sizeof(text), "%s%s", ONE(""), changes[i][0]);
+		new_ = parse(text);
+		want = changes[i][1];
+		assert_int_equal(config_can_reload(old, new_, &key), want == NULL);
+		if (want)
+			assert_string_equal(key, want);
+		else
+			assert_null(key);
+		config_free(&new_);
+	}
+	config_free(&old);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(the_shipped_file_parses_and_holds_the_documented_values),
+	    cmocka_unit_test(every_default_shown_in_the_shipped_file_parses_and_is_the_default),
+	    cmocka_unit_test(what_is_not_given_has_its_default),
+	    cmocka_unit_test(an_address_keeps_its_text_kind_and_place),
+	    cmocka_unit_test(without_mirror_metrics_neither_proxy_nor_clusters_are_needed),
+	    cmocka_unit_test(what_is_valid_at_the_edge_is_taken),
+	    cmocka_unit_test(statements_to_ignore_are_trimmed_and_replace_the_default),
+	    cmocka_unit_test(an_unknown_or_repeated_key_is_named_with_its_place),
+	    cmocka_unit_test(a_wrong_type_or_value_says_what_is_allowed),
+	    cmocka_unit_test(a_proxy_must_be_selected_by_something_that_can_exist),
+	    cmocka_unit_test(a_cluster_must_be_whole),
+	    cmocka_unit_test(a_bad_address_is_quoted_with_the_reason),
+	    cmocka_unit_test(an_endpoint_is_one_mirror_or_a_primary),
+	    cmocka_unit_test(yaml_that_hides_or_breaks_things_is_refused),
+	    cmocka_unit_test(a_nul_byte_is_found_where_it_stands),
+	    cmocka_unit_test(a_huge_file_and_a_huge_list_are_refused),
+	    cmocka_unit_test(a_file_that_cannot_be_read_is_named_with_the_reason),
+	    cmocka_unit_test(a_reload_may_change_everything_but_what_needs_a_restart),
+	};
+
+	return cmocka_run_group_tests_name("config", tests, NULL, NULL);
+}

@@ -7,6 +7,7 @@ import re
 import shutil
 import signal
 import subprocess
+import time
 import urllib.error
 import urllib.request
 
@@ -87,7 +88,6 @@ class Observer:
         last = {}
 
         def still():
-            import time
             now, metrics = time.monotonic(), self.metrics()
             events = metrics.get("mirror_observer_events_total")
             if last.get("events") != events:
@@ -117,7 +117,8 @@ class Observer:
         self.stop()
         shutil.rmtree(self.pin, ignore_errors=True)
         if self.mounted:
-            subprocess.run(["umount", BPFFS], check=False, stderr=subprocess.DEVNULL)
+            if not os.listdir(BPFFS):  # somebody else's pins would go with it
+                subprocess.run(["umount", BPFFS], check=False, stderr=subprocess.DEVNULL)
             self.mounted = False
 
     def __enter__(self):

@@ -100,6 +100,16 @@ class Server:
             cursor = connection.execute(sql, parameters)
             return cursor.fetchall() if cursor.description else None
 
+    def demand_password(self, role):
+        """From now on that role needs its password, also from 127.0.0.1."""
+        path = os.path.join(self.data, "pg_hba.conf")
+        with open(path, encoding="ascii") as file:
+            rules = file.read()
+        if f" {role} " not in rules:
+            with open(path, "w", encoding="ascii") as file:
+                file.write(f"host all {role} 127.0.0.1/32 scram-sha-256\n{rules}")
+        self.query("SELECT pg_reload_conf()", database="postgres")
+
     def reset_counts(self):
         self.query("SELECT pg_stat_statements_reset()", database="postgres")
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """A child process that never outlives us, free ports, and waiting for a condition."""
 
+import contextlib
 import os
 import random
 import signal
@@ -40,6 +41,18 @@ def interruptible():
         raise KeyboardInterrupt(signal.Signals(signum).name)
     signal.signal(signal.SIGTERM, unwind)
     signal.signal(signal.SIGHUP, unwind)
+
+
+@contextlib.contextmanager
+def uninterrupted():
+    """Cleaning up is not to be interrupted by a second Ctrl-C."""
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    old = {number: signal.signal(number, signal.SIG_IGN) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in old.items():
+            signal.signal(number, handler)
 
 
 class Process:

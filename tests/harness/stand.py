@@ -2,13 +2,33 @@
 """Two servers and the proxy between them, in one temporary directory."""
 
 import contextlib
+import glob
 import os
 import shutil
 import tempfile
+import time
 
 from .load import pgbench_init
 from .pgpool import Pgpool
 from .postgres import Server
+from .process import uninterrupted, wait_for
+
+
+def leftovers(directory):
+    """What still exists of a stand that was closed: the directory, pins, processes. Empty is right."""
+    found = [path for path in (directory, *glob.glob(f"/sys/fs/bpf/{os.path.basename(directory)}*"))
+             if os.path.exists(path)]
+    for process in glob.glob("/proc/[0-9]*"):
+        # Every process of the stand works in the directory or writes its output there.
+        for link in (f"{process}/cwd", f"{process}/fd/1", f"{process}/fd/2"):
+            try:
+                target = os.readlink(link)
+            except OSError:
+                continue
+            if target.startswith(directory + "/"):
+                found.append(f"process {os.path.basename(process)} ({target})")
+                break
+    return found
 
 
 class Stand:
@@ -35,11 +55,23 @@ class Stand:
     def counts(self):
         return {"primary": self.primary.counts(), "mirror": self.mirror.counts()}
 
+    def settled_counts(self, quiet=0.5, timeout=60):
+        """counts() once they stand still: pgpool-II resets its sessions (DISCARD ALL) after the clients are gone."""
+        last = {}
+
+        def still():
+            counts, now = self.counts(), time.monotonic()
+            if last.get("counts") != counts:
+                last.update(counts=counts, since=now)
+            return counts if now - last["since"] >= quiet else None
+        return wait_for(still, "the servers' counts to stand still", timeout, interval=0.1)
+
     def path(self, name):
         return os.path.join(self.directory, name)
 
     def close(self):
-        self._stack.close()
+        with uninterrupted():
+            self._stack.close()
 
     def __enter__(self):
         return self

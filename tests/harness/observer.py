@@ -39,6 +39,7 @@ class Observer:
     def __init__(self, directory, clusters, name="observer", proxy=None, arguments=(), start=True, **keys):
         self.path = os.path.join(directory, f"{name}.yaml")
         self.log = os.path.join(directory, f"{name}.log")
+        self.own_pin = "pin" not in keys
         self.pin = keys.pop("pin", f"{BPFFS}/{os.path.basename(directory)}.{name}")
         self.config = configuration(clusters, self.pin, proxy, **keys)
         self.arguments = list(arguments)
@@ -115,7 +116,8 @@ class Observer:
     def close(self):
         """Stops it, removes its pins and, if it was we who mounted it, unmounts bpffs."""
         self.stop()
-        shutil.rmtree(self.pin, ignore_errors=True)
+        if self.own_pin:
+            shutil.rmtree(self.pin, ignore_errors=True)
         if self.mounted:
             if not os.listdir(BPFFS):  # somebody else's pins would go with it
                 subprocess.run(["umount", BPFFS], check=False, stderr=subprocess.DEVNULL)

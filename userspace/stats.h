@@ -22,6 +22,9 @@ struct stats_options {
 	    *pin; /* directory below a bpffs; NULL = not pinned (tests, mirror_metrics_enabled: false) */
 	uint32_t max_clusters; /* elements of the map, at most STATS_MAX_CLUSTERS */
 	bool fresh;            /* start at zero even where pinned counters would fit */
+	/* Names of the configured clusters: carried over first when max_clusters shrinks. May be NULL. */
+	const char *const *names;
+	size_t name_count;
 };
 
 /*
@@ -45,14 +48,26 @@ void stats_drop_cluster(struct stats *stats, const char *name);
 /* Drops every element whose name is not among these. */
 void stats_keep_only(struct stats *stats, const char *const *names, size_t count);
 struct stats_observer *stats_observer(struct stats *stats);
+/* All max_clusters elements; an unused one has an empty name. */
+const struct stats_cluster *stats_elements(const struct stats *stats, uint32_t *count);
 
 /* The i-th cell of a label-set struct, i being the enum of the same order: stats_cell(&c->requests,
  * OUTCOME_FAILURE). */
 #define stats_cell(set, i) (((__u64 *)(set)) + (i))
 
 void stats_histogram_add(struct stats_histogram *histogram, uint64_t us);
+/* Upper bound of bucket i in microseconds; i < STATS_BUCKET_COUNT. */
+uint64_t stats_bucket_bound(size_t i);
 /* Counts in the entry of that SQLSTATE, a free one, or `other`. */
 void stats_sqlstate_add(struct stats_sqlstates *table, const char *sqlstate);
+/* Label values of `kind`, in the order of KIND in counters.def. */
+#define STATS_KIND_MEMBER(value) STATS_KIND_##value,
+enum stats_kind { LABELS_KIND(STATS_KIND_MEMBER) STATS_KINDS };
+/* Of a CommandComplete tag without counts ("SELECT", "CREATE TABLE"); "" is other. */
+enum stats_kind stats_kind(const char *tag);
+/* Label values of `table`, in the order of TABLE in counters.def. */
+#define STATS_TABLE_MEMBER(value) STATS_TABLE_##value,
+enum stats_table { LABELS_TABLE(STATS_TABLE_MEMBER) STATS_TABLES };
 /* Unix time now in microseconds, for the timestamp fields. */
 uint64_t stats_now_us(void);
 

@@ -22,12 +22,19 @@
 	V(1000000) V(2000000) V(5000000) V(10000000) V(20000000)          \
 	V(50000000) V(100000000) V(200000000) V(500000000) V(600000000)
 /* clang-format on */
-#define STATS_BUCKET_COUNT 22
+#define STATS_BUCKET_COUNT 22 /* finite bounds; le_inf is one more */
+
+/* Not cumulative. Members rather than an array, so that bpftool prints each bound beside its count. */
+struct stats_buckets {
+#define STATS_BUCKET_MEMBER(us) __u64 le_##us##_us;
+	STATS_BUCKETS(STATS_BUCKET_MEMBER)
+	__u64 le_inf;
+};
 
 struct stats_histogram {
 	__u64 count;
 	__u64 sum_us;
-	__u64 buckets[STATS_BUCKET_COUNT + 1]; /* not cumulative; the last is +Inf */
+	struct stats_buckets buckets; /* stats_cell(&h->buckets, i) */
 };
 
 struct stats_sqlstate {
@@ -64,6 +71,8 @@ STATS_LABEL_STRUCT(UNMATCHED)
 STATS_LABEL_STRUCT(DIVERGENCE)
 STATS_LABEL_STRUCT(LOSS)
 STATS_LABEL_STRUCT(DIRECTION)
+STATS_LABEL_STRUCT(KIND)
+STATS_LABEL_STRUCT(TABLE)
 
 #define STATS_TYPE_counter(SET)                          struct stats_##SET
 #define STATS_TYPE_gauge(SET)                            struct stats_##SET

@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: MIT */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "threshold.h"
+#include "window.h"
+
+#define SECOND 1000000ull
+#define SPAN   (300 * SECOND)
+#define BUCKET (SPAN / WINDOW_BUCKETS)
+
+static uint64_t total(struct window *w, uint64_t now)
+{
+	struct window_bucket sum = window_sum(w, now);
+
+	return sum.success + sum.failure;
+}
+
+static void test_a_count_stays_until_the_span_is_nearly_over(void **state)
+{
+	uint64_t start = 1000 * SPAN;
+	struct window w;
+
+	(void)state;
+	window_init(&w, SPAN);
+	window_add(&w, start, 2, 1);
+	assert_int_equal(total(&w, start + SPAN - BUCKET), 3);
+	assert_int_equal(total(&w, start + SPAN - 1), 3);
+	assert_int_equal(total(&w, start + SPAN), 0);
+}
+
+static void test_a_count_late_in_its_bucket_leaves_with_the_bucket(void **state)
+{
+	uint64_t start = 1000 * SPAN;
+	struct window w;
+
+	(void)state;
+	window_init(&w, SPAN);
+	window_add(&w, start + BUCKET - 1, 1, 0);
+	assert_int_equal(total(&w, start + SPAN - 1), 1);
+	assert_int_equal(total(&w, start + SPAN), 0);
+}
+
+static void test_counts_of_different_buckets_leave_one_after_the_other(void **state)
+{
+	struct window w;
+
+	(void)state;
+	window_init(&w, SPAN);
+	for (uint64_t i = 0; i < WINDOW_BUCKETS; i++)
+		window_add(&w, i * BUCKET, 1, 0);
+	assert_int_equal(total(&w, SPAN - 1), WINDOW_BUCKETS);
+	assert_int_equal(total(&w, SPAN), WINDOW_BUCKETS - 1);
+	assert_int_equal(total(&w, SPAN + 10 * BUCKET), WINDOW_BUCKETS - 11);
+}
+
+static void test_time_that_jumps_back_counts_as_the_latest_time_seen(void **state)
+{
+	struct window w;
+
+	(void)state;
+	window_init(&w, SPAN);
+	window_add(&w, 1000 * SPAN, 1, 0);
+	window_add(&w, 10 * SPAN, 0, 1);
+	assert_int_equal(total(&w, 1000 * SPAN), 2);
+}
+
+static void test_a_long_silence_empties_the_window(void **state)
+{
+	struct window w;
+
+	(void)state;
+	window_init(&w, SPAN);
+	window_add(&w, SPAN, 1, 0);
+	assert_int_equal(total(&w, UINT64_MAX / 2), 0);
+	window_add(&w, UINT64_MAX / 2, 1, 0);
+	assert_int_equal(total(&w, UINT64_MAX / 2), 1);
+}
+
+static void test_a_span_shorter_than_its_buckets_does_not_divide_by_zero(void **state)
+{
+	struct window w;
+
+	(void)state;
+	window_init(&w, 1);
+	window_add(&w, 100, 1, 0);
+	assert_int_equal(total(&w, 100), 1);
+}
+
+/* --------------------------------------------------------------------------------------------- threshold */
+
+struct reports {
+	int count;
+	bool exceeded;
+	uint64_t success, failure;
+};
+
+static void report(void *ctx, const struct threshold_crossing *crossing)
+{
+	struct reports *r = ctx;
+
+	r->count++;
+	r->exceeded = crossing->exceeded;
+	r->success = crossing->success;
+	r->failure = crossing->failure;
+}
+
+static const char *const names[] = {"a", "b"};
+
+static struct threshold *with_threshold(double percent, struct reports *reports)
+{
+	struct threshold *t;
+
+	memset(reports, 0, sizeof(*reports));
+	assert_int_equal(threshold_new(&t, report, reports), 0);
+	assert_int_equal(threshold_configure(t, names, 2, percent, SPAN), 0);
+	return t;
+}
+
+static void requests(struct threshold *t, const char *cluster, int success, int failure, uint64_t now)
+{
+	while (success-- > 0)
+		threshold_request(t, cluster, true, now);
+	while (failure-- > 0)
+		threshold_request(t, cluster, false, now);
+}
+
+static void test_exactly_the_threshold_is_not_exceeded(void **state)
+{
+	struct reports r;
+	struct threshold *t = with_threshold(5, &r);
+
+	(void)state;
+	requests(t, "a", 95, 5, SPAN);
+	assert_int_equal(threshold_state(t, "a", SPAN), THRESHOLD_BELOW);
+	requests(t, "a", 0, 1, SPAN);
+	assert_int_equal(threshold_state(t, "a", SPAN), THRESHOLD_EXCEEDED);
+	threshold_free(&t);
+}
+
+static void test_a_fractional_threshold_is_compared_exactly(void **state)
+{
+	struct reports r;
+	struct threshold *t = with_threshold(0.07, &r);
+
+	(void)state;
+	requests(t, "a", 9993, 7, SPAN); /* 0.07 * 10000 > 7 in binary floating point */
+	assert_int_equal(threshold_state(t, "a", SPAN), THRESHOLD_BELOW);
+	threshold_free(&t);
+}
+
+static void test_without_threshold_or_data_there_is_no_answer(void **state)
+{
+	struct reports r;
+	struct threshold *t = with_threshold(NAN, &r);
+
+	(void)state;
+	requests(t, "a", 0, 10, SPAN);
+	assert_int_equal(threshold_state(t, "a", SPAN), THRESHOLD_NO_DATA);
+	assert_int_equal(threshold_configure(t, names, 2, 5, SPAN), 0);
+	assert_int_equal(threshold_state(t, "b", SPAN), THRESHOLD_NO_DATA);
+	assert_int_equal(threshold_state(t, "nobody", SPAN), THRESHOLD_NO_DATA);
+	threshold_free(&t);
+}
+
+static void test_each_crossing_is_reported_once(void **state)
+{
+	struct reports r;
+	struct threshold *t = with_threshold(50, &r);
+
+	(void)state;
+	requests(t, "a", 1, 2, SPAN);
+	for (int i = 0; i < 5; i++)
+		threshold_tick(t, SPAN + i * SECOND);
+	assert_int_equal(r.count, 1);
+	assert_true(r.exceeded);
+	assert_int_equal(r.success, 1);
+	assert_int_equal(r.failure, 2);
+	requests(t, "a", 10, 0, SPAN + 5 * SECOND);
+	threshold_tick(t, SPAN + 6 * SECOND);
+	threshold_tick(t, SPAN + 7 * SECOND);
+	assert_int_equal(r.count, 2);
+	assert_false(r.exceeded);
+	threshold_free(&t);
+}
+
+static void test_a_crossing_by_the_passing_of_time_is_reported(void **state)
+{
+	struct reports r;
+	struct threshold *t = with_threshold(50, &r);
+
+	(void)state;
+	requests(t, "a", 0, 2, SPAN);
+	threshold_tick(t, SPAN);
+	threshold_tick(t, 3 * SPAN);
+	assert_int_equal(r.count, 2);
+	assert_false(r.exceeded);
+	assert_int_equal(threshold_state(t, "a", 3 * SPAN), THRESHOLD_NO_DATA);
+	threshold_free(&t);
+}
+
+static void test_a_reload_keeps_the_window_of_clusters_that_stay(void **state)
+{
+	static const char *const others[] = {"c", "a"};
+	struct reports r;
+	struct threshold *t = with_threshold(50, &r);
+
+	(void)state;
+	requests(t, "a", 0, 2, SPAN);
+	assert_int_equal(threshold_configure(t, others, 2, 10, SPAN), 0);
+	assert_int_equal(threshold_state(t, "a", SPAN), THRESHOLD_EXCEEDED);
+	assert_int_equal(threshold_state(t, "b", SPAN), THRESHOLD_NO_DATA);
+	assert_int_equal(threshold_configure(t, others, 2, 10, 2 * SPAN), 0);
+	assert_int_equal(threshold_state(t, "a", SPAN), THRESHOLD_NO_DATA);
+	threshold_free(&t);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(test_a_count_stays_until_the_span_is_nearly_over),
+	    cmocka_unit_test(test_a_count_late_in_its_bucket_leaves_with_the_bucket),
+	    cmocka_unit_test(test_counts_of_different_buckets_leave_one_after_the_other),
+	    cmocka_unit_test(test_time_that_jumps_back_counts_as_the_latest_time_seen),
+	    cmocka_unit_test(test_a_long_silence_empties_the_window),
+	    cmocka_unit_test(test_a_span_shorter_than_its_buckets_does_not_divide_by_zero),
+	    cmocka_unit_test(test_exactly_the_threshold_is_not_exceeded),
+	    cmocka_unit_test(test_a_fractional_threshold_is_compared_exactly),
+	    cmocka_unit_test(test_without_threshold_or_data_there_is_no_answer),
+	    cmocka_unit_test(test_each_crossing_is_reported_once),
+	    cmocka_unit_test(test_a_crossing_by_the_passing_of_time_is_reported),
+	    cmocka_unit_test(test_a_reload_keeps_the_window_of_clusters_that_stay),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: MIT */
+#include "threshold.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "log.h"
+#include "window.h"
+
+struct entry {
+	char name[64];
+	struct window window;
+	bool exceeded; /* as last reported */
+};
+
+struct threshold {
+	threshold_report *report;
+	void *ctx;
+	struct entry *entries;
+	size_t count;
+	double percent; /* NaN = none */
+	uint64_t window_us;
+};
+
+int threshold_new(struct threshold **out, threshold_report *report, void *ctx)
+{
+	struct threshold *t = calloc(1, sizeof(*t));
+
+	if (!t)
+		return -ENOMEM;
+	*t = (struct threshold){.report = report, .ctx = ctx, .percent = NAN};
+	*out = t;
+	return 0;
+}
+
+void threshold_free(struct threshold **threshold)
+{
+	if (!*threshold)
+		return;
+	free((*threshold)->entries);
+	free(*threshold);
+	*threshold = NULL;
+}
+
+static struct entry *find(struct threshold *t, const char *name)
+{
+	for (size_t i = 0; i < t->count; i++)
+		if (strcmp(t->entries[i].name, name) == 0)
+			return &t->entries[i];
+	return NULL;
+}
+
+int threshold_configure(struct threshold *t, const char *const *names, size_t count, double percent,
+			uint64_t window_us)
+{
+	struct entry *entries = calloc(count ? count : 1, sizeof(*entries));
+
+	if (!entries)
+		return -ENOMEM;
+	for (size_t i = 0; i < count; i++) {
+		const struct entry *old = find(t, names[i]);
+
+		if (old)
+			entries[i] = *old;
+		else
+			strncpy(entries[i].name, names[i], sizeof(entries[i].name) - 1);
+		if (!old || window_us != t->window_us)
+			window_init(&entries[i].window, window_us);
+	}
+	free(t->entries);
+	t->entries = entries;
+	t->count = count;
+	t->percent = percent;
+	t->window_us = window_us;
+	return 0;
+}
+
+void threshold_request(struct threshold *t, const char *cluster, bool success, uint64_t now_us)
+{
+	struct entry *entry = find(t, cluster);
+
+	if (entry)
+		window_add(&entry->window, now_us, success, !success);
+}
+
+/* Strictly above, decided in integers: 5 of 100 is not above 5 %. The threshold counts to 0.0001 %. */
+static enum threshold_state state_of(double percent, const struct window_bucket *sum)
+{
+	unsigned __int128 total = (unsigned __int128)sum->success + sum->failure;
+
+	if (isnan(percent) || total == 0)
+		return THRESHOLD_NO_DATA;
+	return (unsigned __int128)sum->failure * 1000000 > total * (uint64_t)llround(percent * 1e4)
+		   ? THRESHOLD_EXCEEDED
+		   : THRESHOLD_BELOW;
+}
+
+static enum threshold_state evaluate(struct threshold *t, struct entry *entry, uint64_t now_us)
+{
+	struct window_bucket sum = window_sum(&entry->window, now_us);
+	enum threshold_state state = state_of(t->percent, &sum);
+	bool exceeded = state == THRESHOLD_EXCEEDED;
+
+	if (exceeded != entry->exceeded && t->report)
+		t->report(t->ctx, &(struct threshold_crossing){.cluster = entry->name,
+							       .exceeded = exceeded,
+							       .success = sum.success,
+							       .failure = sum.failure,
+							       .percent = t->percent,
+							       .window_us = t->window_us});
+	entry->exceeded = exceeded;
+	return state;
+}
+
+void threshold_tick(struct threshold *t, uint64_t now_us)
+{
+	for (size_t i = 0; i < t->count; i++)
+		evaluate(t, &t->entries[i], now_us);
+}
+
+enum threshold_state threshold_state(struct threshold *t, const char *cluster, uint64_t now_us)
+{
+	struct entry *entry = find(t, cluster);
+
+	return entry ? evaluate(t, entry, now_us) : THRESHOLD_NO_DATA;
+}
+
+void threshold_log(void *ctx, const struct threshold_crossing *c)
+{
+	uint64_t total = c->success + c->failure;
+
+	(void)ctx;
+	if (c->exceeded)
+		log_warning("cluster %s: %" PRIu64 " of %" PRIu64
+			    " requests on the mirror failed within %" PRIu64
+			    " s, which is above mirror_failure_threshold (%g %%)",
+			    c->cluster, c->failure, total, c->window_us / 1000000, c->percent);
+	else
+		log_info("cluster %s: %" PRIu64 " of %" PRIu64
+			 " requests on the mirror failed within %" PRIu64
+			 " s, no longer above mirror_failure_threshold (%g %%)",
+			 c->cluster, c->failure, total, c->window_us / 1000000, c->percent);
+}
+
+void threshold_write(void *ctx, struct exposition *x)
+{
+	struct threshold *t = ctx;
+	struct timespec now;
+	uint64_t now_us;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	now_us = (uint64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+	exposition_family(
+	    x, "pgdog_mirror_failure_threshold_exceeded", EXPOSITION_GAUGE,
+	    "1 while the share of failed requests over the window is above mirror_failure_threshold; "
+	    "NaN without threshold or data");
+	for (size_t i = 0; i < t->count; i++) {
+		enum threshold_state state = evaluate(t, &t->entries[i], now_us);
+
+		exposition_double(x, LABELS({"cluster", t->entries[i].name}),
+				  state == THRESHOLD_NO_DATA ? NAN : state == THRESHOLD_EXCEEDED);
+	}
+}

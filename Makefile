@@ -58,6 +58,11 @@ $(BUILD)/tests/%: tests/unit/%.c $(UNIT_HELP) $(BUILD)/libobserver.a
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) -Itests/unit -MMD -MP -o $@ $< $(UNIT_HELP) $(BUILD)/libobserver.a $(LDLIBS) -lcmocka
 
+# Programs that integration tests start.
+$(BUILD)/tests/%: tests/integration/%.c $(BUILD)/libobserver.a
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) -MMD -MP -o $@ $< $(BUILD)/libobserver.a $(LDLIBS)
+
 unit: $(UNIT)
 
 check: unit

@@ -24,9 +24,10 @@ SKELETONS := $(patsubst bpf/%.bpf.c,$(BUILD)/%.skel.h,$(wildcard bpf/*.bpf.c))
 LIB_OBJS  := $(patsubst userspace/%.c,$(BUILD)/obj/%.o,$(filter-out userspace/main.c,$(wildcard userspace/*.c)))
 # In tests/unit, test_*.c are programs; the others support them and are linked into each.
 UNIT_HELP := $(patsubst tests/unit/%.c,$(BUILD)/tests/support/%.o,$(filter-out tests/unit/test_%,$(wildcard tests/unit/*.c)))
+PROXY_OBJS := $(patsubst tests/proxy/%.c,$(BUILD)/proxy/%.o,$(wildcard tests/proxy/*.c))
 UNIT      := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/test_*.c))
 
-.PHONY: all unit check lint install demo bench clean help print-cflags
+.PHONY: all unit check check-queue lint install demo bench clean help print-cflags
 .SECONDARY:
 all: $(BUILD)/mirror-observer
 
@@ -63,10 +64,23 @@ $(BUILD)/tests/%: tests/integration/%.c $(BUILD)/libobserver.a
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) -MMD -MP -o $@ $< $(BUILD)/libobserver.a $(LDLIBS)
 
+# The mirroring proxy with a known truth, for tests.
+$(BUILD)/proxy/%.o: tests/proxy/%.c
+	@mkdir -p $(@D)
+	$(CC) -std=gnu11 $(WARN) $(CFLAGS) $(SANITIZE) -D_GNU_SOURCE -MMD -MP -c -o $@ $<
+
+$(BUILD)/tests/mirror-proxy: $(PROXY_OBJS)
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(SANITIZE) -o $@ $^ -lm -lpthread
+
 unit: $(UNIT)
 
 check: unit
 	@for t in $(UNIT); do ./$$t || exit 1; done
+
+# tests/proxy/scenarios --help: shorter runs, single scenarios.
+check-queue: all $(BUILD)/tests/mirror-proxy
+	tests/proxy/scenarios
 
 lint:
 	scripts/lint
@@ -90,6 +104,7 @@ clean:
 help:
 	@echo 'make           build $(BUILD)/mirror-observer'
 	@echo 'make check     unit tests (scripts/test runs everything, as root)'
+	@echo 'make check-queue  queue depth and lag against the test proxy that knows the truth (as root)'
 	@echo 'make lint      format, include rules, licence lines, shell, man pages, documentation of metrics and keys'
 	@echo 'make demo      scripts/demo: real servers, a real proxy, true figures (as root)'
 	@echo 'make bench     what observing costs, measured (as root)'
@@ -99,4 +114,4 @@ help:
 print-cflags:
 	@echo '$(ALL_CFLAGS)'
 
--include $(wildcard $(BUILD)/obj/*.d $(BUILD)/bpf/*.d $(BUILD)/tests/*.d $(BUILD)/tests/*/*.d)
+-include $(wildcard $(BUILD)/obj/*.d $(BUILD)/bpf/*.d $(BUILD)/tests/*.d $(BUILD)/tests/*/*.d $(BUILD)/proxy/*.d)

@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: MIT */
+#include "twin.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "backend.h"
+#include "buffer.h"
+#include "loop.h"
+#include "mirror.h"
+#include "proxy.h"
+
+#define WAITING_MAX (4u << 20) /* bytes for the mirror; past it cycles are dropped */
+
+struct twin {
+	struct proxy *proxy;
+	struct backend *backend; /* NULL once it failed */
+	struct buffer out;       /* whole messages, and the one that arrives */
+	struct buffer ends;      /* uint64_t offsets in out: the ends of its statements */
+	struct buffer fates; /* uint8_t for each statement that the primary's socket has not taken: kept? */
+	struct buffer times; /* uint64_t of each kept one that the mirror's socket has not taken */
+	unsigned cycles;     /* in out */
+	size_t whole;        /* bytes of out that are whole messages */
+	bool inside, keep;   /* inside a cycle; it is kept */
+};
+
+static void on_sent(void *ctx, uint64_t now_ns)
+{
+	struct twin *twin = ctx;
+	uint64_t primary_ns;
+
+	if (twin->times.len < sizeof(primary_ns))
+		return;
+	memcpy(&primary_ns, buffer_at(&twin->times, 0), sizeof(primary_ns));
+	buffer_consume(&twin->times, sizeof(primary_ns));
+	twin->proxy->truth.mirror++;
+	twin->proxy->truth.depth--;
+	truth_lag(&twin->proxy->truth, primary_ns, now_ns);
+}
+
+static void on_ready(void *ctx)
+{
+	twin_flush(ctx);
+}
+
+/* What waits will never be sent; what comes is dropped. */
+static void give_up(struct twin *twin)
+{
+	uint64_t waiting = twin->times.len / sizeof(uint64_t);
+
+	twin->proxy->truth.depth -= (int64_t)waiting;
+	twin->proxy->truth.abandoned += waiting;
+	buffer_consume(&twin->times, twin->times.len);
+	buffer_consume(&twin->out, twin->out.len);
+	buffer_consume(&twin->ends, twin->ends.len);
+	memset(twin->fates.data ? buffer_at(&twin->fates, 0) : (uint8_t *)"", 0, twin->fates.len);
+	twin->whole = 0;
+	twin->keep = false;
+	backend_free(&twin->backend);
+}
+
+static void on_failed(void *ctx)
+{
+	struct twin *twin = ctx;
+
+	twin->proxy->truth.failed_requests++;
+	give_up(twin);
+}
+
+static const struct backend_ops backend_ops = {.ready = on_ready, .sent = on_sent, .failed = on_failed};
+
+int twin_new(struct twin **out, struct proxy *proxy)
+{
+	struct twin *twin = calloc(1, sizeof(*twin));
+
+	if (!twin)
+		return -ENOMEM;
+	twin->proxy = proxy;
+	if (backend_new(&twin->backend, proxy, &backend_ops, twin))
+		proxy->truth.failed_requests++; /* goes on without a mirror */
+	*out = twin;
+	return 0;
+}
+
+void twin_free(struct twin **twinp)
+{
+	struct twin *twin = *twinp;
+
+	*twinp = NULL;
+	if (!twin)
+		return;
+	give_up(twin);
+	buffer_free(&twin->out);
+	buffer_free(&twin->ends);
+	buffer_free(&twin->fates);
+	buffer_free(&twin->times);
+	loop_free_later(twin->proxy->loop, twin);
+}
+
+/* A cycle begins: is there room for it? */
+static void begin_cycle(struct twin *twin)
+{
+	twin->inside = true;
+	twin->keep = twin->backend && twin->cycles < twin->proxy->options.queue &&
+		     twin->out.len < WAITING_MAX && !mirror_take_drop(twin->proxy->mirror);
+	if (twin->keep) {
+		twin->cycles++;
+		twin->proxy->truth.enqueued_requests++;
+	} else {
+		twin->proxy->truth.dropped_requests++;
+	}
+}
+
+void twin_bytes(struct twin *twin, uint8_t type, bool begins, const uint8_t *bytes, size_t len)
+{
+	bool copy_data = type == 'd' || type == 'c' || type == 'f';
+
+	if (begins && !twin->inside && !copy_data)
+		begin_cycle(twin);
+	if (twin->keep && type != 'X')
+		buffer_append(&twin->out, bytes, len);
+}
+
+bool twin_message(struct twin *twin, uint8_t type)
+{
+	bool statement = type == 'Q' || type == 'E' || type == 'F';
+	uint8_t kept = twin->keep;
+
+	if (type == 'Q' || type == 'F' || type == 'S')
+		twin->inside = false;
+	if (kept)
+		twin->whole = twin->out.len;
+	if (!statement)
+		return false;
+	buffer_append(&twin->fates, &kept, 1);
+	if (kept) {
+		uint64_t end = twin->out.len;
+		buffer_append(&twin->ends, &end, sizeof(end));
+		twin->proxy->truth.enqueued++;
+	} else {
+		twin->proxy->truth.dropped++;
+	}
+	return true;
+}
+
+void twin_sent(struct twin *twin, uint64_t now_ns)
+{
+	if (!twin->fates.len)
+		return;
+	uint8_t kept = *buffer_at(&twin->fates, 0);
+	buffer_consume(&twin->fates, 1);
+	twin->proxy->truth.primary++;
+	if (kept && twin->backend && !buffer_append(&twin->times, &now_ns, sizeof(now_ns)))
+		twin->proxy->truth.depth++;
+}
+
+void twin_flush(struct twin *twin)
+{
+	size_t at = 0;
+	uint64_t end;
+
+	if (!twin->whole || !twin->backend || !backend_ready(twin->backend) ||
+	    mirror_paused(twin->proxy->mirror))
+		return;
+	for (; twin->ends.len; at = end) {
+		memcpy(&end, buffer_at(&twin->ends, 0), sizeof(end));
+		buffer_consume(&twin->ends, sizeof(end));
+		backend_write(twin->backend, buffer_at(&twin->out, at), end - at);
+		backend_mark(twin->backend);
+	}
+	backend_write(twin->backend, buffer_at(&twin->out, at), twin->whole - at);
+	buffer_consume(&twin->out, twin->whole);
+	twin->whole = 0;
+	twin->cycles = twin->inside && twin->keep;
+	backend_flush(twin->backend);
+}

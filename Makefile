@@ -73,7 +73,7 @@ $(BUILD)/tests/mirror-proxy: $(PROXY_OBJS)
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(SANITIZE) -o $@ $^ -lm -lpthread
 
-unit: $(UNIT)
+unit: $(UNIT) $(BUILD)/tests/mirror-proxy
 
 check: unit
 	@for t in $(UNIT); do ./$$t || exit 1; done

@@ -32,7 +32,7 @@ def leftovers(directory):
 
 
 class Stand:
-    """primary, mirror, pgpool; pgbench's tables in both databases `app`."""
+    """primary, mirror, pgpool (None with children=0); pgbench's tables in both databases `app`."""
 
     def __init__(self, name="mirror-observer", children=16, scale=1, **pgpool_options):
         self._stack = contextlib.ExitStack()
@@ -45,7 +45,7 @@ class Stand:
             for server in (self.primary, self.mirror):
                 pgbench_init(server, scale)
             self.pgpool = stack.enter_context(Pgpool(self.directory, (self.primary, self.mirror), children,
-                                                     **pgpool_options))
+                                                     **pgpool_options)) if children else None
             self._stack = stack.pop_all()
 
     def reset_counts(self):

@@ -39,7 +39,7 @@ static void end_client(struct client *c)
 	link_finish(&c->primary);
 	recorder_free(&c->recorder);
 	mirror_task_release(&c->task);
-	twin_free(&c->twin);
+	twin_release(&c->twin);
 	buffer_free(&c->startup);
 	c->proxy->truth.clients--;
 	loop_free_later(c->proxy->loop, c);
@@ -244,11 +244,4 @@ void client_free_all(struct client **list)
 {
 	while (*list)
 		end_client(*list);
-}
-
-void client_resume_all(struct client *list)
-{
-	for (; list; list = list->next)
-		if (list->twin)
-			twin_flush(list->twin);
 }

@@ -12,7 +12,5 @@ struct proxy;
 /* Owns fd from here, also on failure (-errno). */
 int client_new(struct client **list, struct proxy *proxy, int fd);
 void client_free_all(struct client **list);
-/* The mirror goes on after a pause. */
-void client_resume_all(struct client *list);
 
 #endif

@@ -9,11 +9,11 @@
 #include <unistd.h>
 
 #include "buffer.h"
-#include "client.h"
 #include "link.h"
 #include "loop.h"
 #include "mirror.h"
 #include "proxy.h"
+#include "twin.h"
 
 #define LINE_MAX_BYTES 256
 #define SESSIONS_MAX   32
@@ -27,7 +27,6 @@ struct session {
 
 struct control {
 	struct proxy *proxy;
-	struct client **clients;
 	int fd;
 	struct watch *watch;
 	struct session sessions[SESSIONS_MAX];
@@ -38,7 +37,7 @@ static const char *const mode_names[] = {"pgdog", "pgcat", "relay"};
 static int resume(struct control *control)
 {
 	mirror_pause(control->proxy->mirror, false);
-	client_resume_all(*control->clients);
+	twin_flush_all(control->proxy);
 	return 0;
 }
 
@@ -141,14 +140,13 @@ static void on_accept(void *ctx, uint32_t events)
 	close(fd);
 }
 
-int control_new(struct control **out, struct proxy *proxy, struct client **clients)
+int control_new(struct control **out, struct proxy *proxy)
 {
 	struct control *control = calloc(1, sizeof(*control));
 
 	if (!control)
 		return -ENOMEM;
 	control->proxy = proxy;
-	control->clients = clients;
 	control->fd = endpoint_listen(&proxy->options.control);
 	int err = control->fd < 0 ? control->fd : 0;
 	if (!err)

@@ -9,12 +9,10 @@
 #ifndef TESTPROXY_CONTROL_H
 #define TESTPROXY_CONTROL_H
 
-struct client;
 struct control;
 struct proxy;
 
-/* clients: the list whose twins are to go on at resume-mirror. */
-int control_new(struct control **out, struct proxy *proxy, struct client **clients);
+int control_new(struct control **out, struct proxy *proxy);
 void control_free(struct control **control);
 
 #endif

@@ -18,6 +18,7 @@
 #include "mirror.h"
 #include "relay.h"
 #include "statement.h"
+#include "twin.h"
 
 #define POOL_MAX  1000
 #define QUEUE_MAX 100000
@@ -237,7 +238,7 @@ static int start(struct app *app)
 	if (!err && proxy->options.mode != MODE_RELAY)
 		err = mirror_new(&proxy->mirror, proxy);
 	if (!err && proxy->options.control.len)
-		err = control_new(&app->control, proxy, &app->clients);
+		err = control_new(&app->control, proxy);
 	if (err)
 		return err;
 	app->listener = endpoint_listen(&proxy->options.listen);
@@ -251,6 +252,7 @@ static void stop(struct app *app)
 	struct loop *loop = app->proxy.loop;
 
 	client_free_all(&app->clients);
+	twin_free_all(&app->proxy);
 	mirror_free(&app->proxy.mirror);
 	control_free(&app->control);
 	statements_free(&app->proxy.statements);

@@ -15,6 +15,7 @@
 struct loop;
 struct mirror;
 struct statements;
+struct twin;
 
 enum proxy_mode { MODE_PGDOG, MODE_PGCAT, MODE_RELAY };
 enum proxy_io { IO_READ_WRITE, IO_RECV_SEND, IO_VECTOR, IO_MESSAGE };
@@ -41,6 +42,7 @@ struct proxy {
 	struct truth truth;
 	struct statements *statements;
 	struct mirror *mirror;
+	struct twin *twins;
 	unsigned short random[3]; /* erand48 */
 };
 

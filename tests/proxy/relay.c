@@ -90,9 +90,14 @@ static bool move(struct relay *relay, int from)
 		__atomic_fetch_add(&relay->proxy->truth.relayed[from], (uint64_t)got, __ATOMIC_RELAXED);
 		return true;
 	}
-	shutdown(relay->fds[!from], SHUT_WR);
-	if (got < 0) /* a reset: nothing more can come either way */
+	if (got < 0) { /* a reset: nothing more can come either way, and the other side shall see one too */
+		struct linger hard = {.l_onoff = 1};
+		setsockopt(relay->fds[!from], SOL_SOCKET, SO_LINGER, &hard, sizeof(hard));
 		shutdown(relay->fds[from], SHUT_RDWR);
+		shutdown(relay->fds[!from], SHUT_RD);
+	} else {
+		shutdown(relay->fds[!from], SHUT_WR);
+	}
 	return false;
 }
 

@@ -36,13 +36,15 @@ static void print_lag(FILE *out, const struct truth *t)
 	fputs("]}", out);
 }
 
-#define FIELDS(V)                                                                                     \
-	V(primary)                                                                                    \
-	V(mirror)                                                                                     \
-	V(sampled_requests) V(skipped_requests) V(enqueued) V(enqueued_requests) V(dropped)           \
-	    V(dropped_requests) V(abandoned) V(replayed_requests) V(failed_requests) V(mirror_errors) \
-		V(reordered) V(health_checks) V(prepared) V(queued_requests) V(clients) V(tasks)      \
-		    V(connections) V(statements)
+#define FIELDS(V)                                                                                            \
+	V(primary)                                                                                           \
+	V(mirror)                                                                                            \
+	V(sampled_requests)                                                                                  \
+	V(skipped_requests)                                                                                  \
+	V(enqueued)                                                                                          \
+	V(enqueued_requests) V(dropped) V(dropped_requests) V(abandoned) V(replayed_requests)                \
+	    V(failed_requests) V(mirror_errors) V(reordered) V(health_checks) V(prepared) V(queued_requests) \
+		V(clients) V(tasks) V(connections) V(statements)
 
 int truth_json(const struct truth *t, const char *mode, char *text, size_t size)
 {

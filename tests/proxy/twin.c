@@ -14,6 +14,7 @@
 #define WAITING_MAX (4u << 20) /* bytes for the mirror; past it cycles are dropped */
 
 struct twin {
+	struct twin *next, **previous;
 	struct proxy *proxy;
 	struct backend *backend; /* NULL once it failed */
 	struct buffer out;       /* whole messages, and the one that arrives */
@@ -23,6 +24,7 @@ struct twin {
 	unsigned cycles;     /* in out */
 	size_t whole;        /* bytes of out that are whole messages */
 	bool inside, keep;   /* inside a cycle; it is kept */
+	bool orphan, terminated; /* the client is gone; Terminate was sent */
 };
 
 static void on_sent(void *ctx, uint64_t now_ns)
@@ -60,10 +62,27 @@ static void give_up(struct twin *twin)
 	backend_free(&twin->backend);
 }
 
+static void end_twin(struct twin *twin)
+{
+	give_up(twin);
+	*twin->previous = twin->next;
+	if (twin->next)
+		twin->next->previous = twin->previous;
+	buffer_free(&twin->out);
+	buffer_free(&twin->ends);
+	buffer_free(&twin->fates);
+	buffer_free(&twin->times);
+	loop_free_later(twin->proxy->loop, twin);
+}
+
 static void on_failed(void *ctx)
 {
 	struct twin *twin = ctx;
 
+	if (twin->orphan) {
+		end_twin(twin);
+		return;
+	}
 	twin->proxy->truth.failed_requests++;
 	give_up(twin);
 }
@@ -77,25 +96,35 @@ int twin_new(struct twin **out, struct proxy *proxy)
 	if (!twin)
 		return -ENOMEM;
 	twin->proxy = proxy;
+	twin->next = proxy->twins;
+	twin->previous = &proxy->twins;
+	if (twin->next)
+		twin->next->previous = &twin->next;
+	proxy->twins = twin;
 	if (backend_new(&twin->backend, proxy, &backend_ops, twin))
 		proxy->truth.failed_requests++; /* goes on without a mirror */
 	*out = twin;
 	return 0;
 }
 
-void twin_free(struct twin **twinp)
+void twin_release(struct twin **twinp)
 {
 	struct twin *twin = *twinp;
 
 	*twinp = NULL;
 	if (!twin)
 		return;
-	give_up(twin);
-	buffer_free(&twin->out);
-	buffer_free(&twin->ends);
-	buffer_free(&twin->fates);
-	buffer_free(&twin->times);
-	loop_free_later(twin->proxy->loop, twin);
+	twin->orphan = true;
+	if (twin->backend)
+		twin_flush(twin);
+	else
+		end_twin(twin);
+}
+
+void twin_free_all(struct proxy *proxy)
+{
+	while (proxy->twins)
+		end_twin(proxy->twins);
 }
 
 /* A cycle begins: is there room for it? */
@@ -155,14 +184,11 @@ void twin_sent(struct twin *twin, uint64_t now_ns)
 		twin->proxy->truth.depth++;
 }
 
-void twin_flush(struct twin *twin)
+static void send_waiting(struct twin *twin)
 {
 	size_t at = 0;
 	uint64_t end;
 
-	if (!twin->whole || !twin->backend || !backend_ready(twin->backend) ||
-	    mirror_paused(twin->proxy->mirror))
-		return;
 	for (; twin->ends.len; at = end) {
 		memcpy(&end, buffer_at(&twin->ends, 0), sizeof(end));
 		buffer_consume(&twin->ends, sizeof(end));
@@ -173,5 +199,25 @@ void twin_flush(struct twin *twin)
 	buffer_consume(&twin->out, twin->whole);
 	twin->whole = 0;
 	twin->cycles = twin->inside && twin->keep;
+}
+
+void twin_flush(struct twin *twin)
+{
+	static const uint8_t terminate[] = {'X', 0, 0, 0, 4};
+
+	if (!twin->backend || !backend_ready(twin->backend) || mirror_paused(twin->proxy->mirror))
+		return;
+	if (twin->whole)
+		send_waiting(twin);
+	if (twin->orphan && !twin->terminated) {
+		twin->terminated = true;
+		backend_write(twin->backend, terminate, sizeof(terminate));
+	}
 	backend_flush(twin->backend);
+}
+
+void twin_flush_all(struct proxy *proxy)
+{
+	for (struct twin *twin = proxy->twins; twin; twin = twin->next)
+		twin_flush(twin);
 }

@@ -15,14 +15,18 @@ struct proxy;
 struct twin;
 
 int twin_new(struct twin **out, struct proxy *proxy);
-void twin_free(struct twin **twin);
+/* The client is gone: what waits is still sent, then the mirror connection ends as a client would end it. */
+void twin_release(struct twin **twin);
+void twin_free_all(struct proxy *proxy);
 
 /* As recorder_bytes and recorder_message. */
 void twin_bytes(struct twin *twin, uint8_t type, bool begins, const uint8_t *bytes, size_t len);
 bool twin_message(struct twin *twin, uint8_t type);
 /* The next statement went to the primary. */
 void twin_sent(struct twin *twin, uint64_t now_ns);
-/* The primary's connection has taken everything so far: now the mirror's turn. Also after a resume. */
+/* The primary's connection has taken everything so far: now the mirror's turn. */
 void twin_flush(struct twin *twin);
+/* After a pause. */
+void twin_flush_all(struct proxy *proxy);
 
 #endif

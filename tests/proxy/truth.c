@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <stddef.h>
 #include <stdio.h>
 
 #include "loop.h"
@@ -36,15 +37,23 @@ static void print_lag(FILE *out, const struct truth *t)
 	fputs("]}", out);
 }
 
-#define FIELDS(V)                                                                                            \
-	V(primary)                                                                                           \
-	V(mirror)                                                                                            \
-	V(sampled_requests)                                                                                  \
-	V(skipped_requests)                                                                                  \
-	V(enqueued)                                                                                          \
-	V(enqueued_requests) V(dropped) V(dropped_requests) V(abandoned) V(replayed_requests)                \
-	    V(failed_requests) V(mirror_errors) V(reordered) V(health_checks) V(prepared) V(queued_requests) \
-		V(clients) V(tasks) V(connections) V(statements)
+#define FIELD(name)                                 \
+	{                                           \
+#name, offsetof(struct truth, name) \
+	}
+
+static const struct {
+	const char *name;
+	size_t offset;
+} fields[] = {
+    FIELD(primary),           FIELD(mirror),           FIELD(sampled_requests),
+    FIELD(skipped_requests),  FIELD(enqueued),         FIELD(enqueued_requests),
+    FIELD(dropped),           FIELD(dropped_requests), FIELD(abandoned),
+    FIELD(replayed_requests), FIELD(failed_requests),  FIELD(mirror_errors),
+    FIELD(reordered),         FIELD(health_checks),    FIELD(prepared),
+    FIELD(queued_requests),   FIELD(clients),          FIELD(tasks),
+    FIELD(connections),
+};
 
 int truth_json(const struct truth *t, const char *mode, char *text, size_t size)
 {
@@ -54,8 +63,9 @@ int truth_json(const struct truth *t, const char *mode, char *text, size_t size)
 		return -errno;
 	fprintf(out, "{\"mode\":\"%s\",\"time\":%.9f,\"depth\":%" PRId64 ",", mode, (double)loop_now() / 1e9,
 		t->depth);
-#define PRINT(field) fprintf(out, "\"" #field "\":%" PRIu64 ",", t->field);
-	FIELDS(PRINT)
+	for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++)
+		fprintf(out, "\"%s\":%" PRIu64 ",", fields[i].name,
+			*(const uint64_t *)((const char *)t + fields[i].offset));
 	fprintf(out, "\"relayed\":[%" PRIu64 ",%" PRIu64 "],",
 		__atomic_load_n(&t->relayed[0], __ATOMIC_RELAXED),
 		__atomic_load_n(&t->relayed[1], __ATOMIC_RELAXED));

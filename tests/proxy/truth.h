@@ -32,8 +32,8 @@ struct truth {
 	uint64_t health_checks,
 	    prepared; /* `;` and Parse+Sync sent to the mirror on the proxy's own account */
 	uint64_t lag_count, lag_sum_ns, lag_max_ns;
-	uint64_t lag_buckets[TRUTH_BUCKETS + 1]; /* not cumulative; the last is +Inf */
-	uint64_t queued_requests, clients, tasks, connections, statements; /* now */
+	uint64_t lag_buckets[TRUTH_BUCKETS + 1];               /* not cumulative; the last is +Inf */
+	uint64_t queued_requests, clients, tasks, connections; /* now */
 	uint64_t relayed[2]; /* bytes to and from the backend (relay mode); atomic */
 };
 

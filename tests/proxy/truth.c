@@ -37,22 +37,19 @@ static void print_lag(FILE *out, const struct truth *t)
 	fputs("]}", out);
 }
 
-#define FIELD(name)                                 \
-	{                                           \
-#name, offsetof(struct truth, name) \
-	}
+#define FIELD(name) #name, offsetof(struct truth, name)
 
 static const struct {
 	const char *name;
 	size_t offset;
 } fields[] = {
-    FIELD(primary),           FIELD(mirror),           FIELD(sampled_requests),
-    FIELD(skipped_requests),  FIELD(enqueued),         FIELD(enqueued_requests),
-    FIELD(dropped),           FIELD(dropped_requests), FIELD(abandoned),
-    FIELD(replayed_requests), FIELD(failed_requests),  FIELD(mirror_errors),
-    FIELD(reordered),         FIELD(health_checks),    FIELD(prepared),
-    FIELD(queued_requests),   FIELD(clients),          FIELD(tasks),
-    FIELD(connections),
+    {FIELD(primary)},           {FIELD(mirror)},           {FIELD(sampled_requests)},
+    {FIELD(skipped_requests)},  {FIELD(enqueued)},         {FIELD(enqueued_requests)},
+    {FIELD(dropped)},           {FIELD(dropped_requests)}, {FIELD(abandoned)},
+    {FIELD(replayed_requests)}, {FIELD(failed_requests)},  {FIELD(mirror_errors)},
+    {FIELD(reordered)},         {FIELD(health_checks)},    {FIELD(prepared)},
+    {FIELD(queued_requests)},   {FIELD(clients)},          {FIELD(tasks)},
+    {FIELD(connections)},
 };
 
 int truth_json(const struct truth *t, const char *mode, char *text, size_t size)

@@ -112,6 +112,6 @@ help:
 	@echo 'make clean     remove $(BUILD)/'
 
 print-cflags:
-	@echo '$(ALL_CFLAGS)'
+	@: $(info $(ALL_CFLAGS))
 
 -include $(wildcard $(BUILD)/obj/*.d $(BUILD)/bpf/*.d $(BUILD)/tests/*.d $(BUILD)/tests/*/*.d $(BUILD)/proxy/*.d)

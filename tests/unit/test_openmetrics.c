@@ -296,8 +296,8 @@ static void test_openmetrics_is_given_when_asked_for_by_name(void **state)
 	    "application/openmetrics-text;version=\"1.0.0\"",
 	    "APPLICATION/OpenMetrics-Text;q=0.5",
 	    /* Prometheus 2.42 */
-	    "application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;q=0.75,"
-	    "text/plain;version=0.0.4;q=0.5,*/*;q=0.1",
+	    ("application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;q=0.75,"
+	     "text/plain;version=0.0.4;q=0.5,*/*;q=0.1"),
 	    "text/plain;q=0.1, */*;q=0.9, application/openmetrics-text;q=0.2",
 	    "text/plain;version=9;q=1, application/openmetrics-text;q=0.2",
 	};

@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "depth.h"
+
+#define MEMORY     2000 /* statements that r remembers */
+#define ENOUGH     200  /* statements before r is believed */
+#define ONE_BY_ONE 4096
+
+int depth_new(struct depth **out, uint64_t span)
+{
+	*out = calloc(1, sizeof(**out));
+	if (!*out)
+		return -ENOMEM;
+	(*out)->width = span / DEPTH_SLICES + 1;
+	return 0;
+}
+
+void depth_free(struct depth **depth)
+{
+	free(*depth);
+	*depth = NULL;
+}
+
+size_t depth_bytes(void)
+{
+	return sizeof(struct depth);
+}
+
+/* NULL if the slice is too old to be remembered; a new one is made room for. */
+static struct depth_slice *slice_at(struct depth *depth, uint64_t time)
+{
+	uint64_t number = time / depth->width + 1;
+
+	if (!depth->newest)
+		depth->newest = depth->decided = number;
+	if (number + DEPTH_SLICES <= depth->newest)
+		return NULL;
+	if (number > depth->newest + DEPTH_SLICES)
+		depth->newest = number - DEPTH_SLICES;
+	while (depth->newest < number)
+		depth->slice[++depth->newest % DEPTH_SLICES] = (struct depth_slice){0};
+	return &depth->slice[number % DEPTH_SLICES];
+}
+
+void depth_sent(struct depth *depth, uint64_t time)
+{
+	struct depth_slice *slice = slice_at(depth, time);
+
+	if (!slice)
+		return;
+	slice->sent++;
+	slice->waiting++;
+}
+
+void depth_left(struct depth *depth, uint64_t time, bool arrived)
+{
+	struct depth_slice *slice = slice_at(depth, time);
+
+	if (!slice)
+		return;
+	if (slice->waiting)
+		slice->waiting--;
+	if (!arrived && slice->sent)
+		slice->sent--; /* without a verdict: r must not see it */
+}
+
+static void learn_slice(struct depth *depth, const struct depth_slice *slice)
+{
+	double keep = slice->sent < MEMORY ? 1 - slice->sent / (double)MEMORY : 0;
+
+	if (!slice->sent)
+		return;
+	depth->sent = depth->sent * keep + slice->sent;
+	depth->arrived = depth->arrived * keep + (slice->sent - slice->waiting);
+	depth->total += slice->sent;
+}
+
+void depth_learn(struct depth *depth, const struct lagdist *dist, uint64_t last_match)
+{
+	uint64_t margin = lagdist_longest(dist) + lagdist_longest(dist) / 5, until;
+
+	if (!depth->newest || last_match < margin)
+		return;
+	until = (last_match - margin) / depth->width;
+	if (depth->decided + DEPTH_SLICES <= depth->newest)
+		depth->decided = depth->newest - DEPTH_SLICES + 1;
+	for (; depth->decided < until && depth->decided < depth->newest; depth->decided++)
+		learn_slice(depth, &depth->slice[depth->decided % DEPTH_SLICES]);
+}
+
+double depth_share(const struct depth *depth)
+{
+	return depth->total > ENOUGH ? (depth->arrived + 1) / (depth->sent + 1) : 1.0;
+}
+
+struct survival {
+	const struct lagdist *dist;
+	double share, ceiling;
+	uint64_t last_match, give_up;
+};
+
+static double survives(const struct survival *s, uint64_t time)
+{
+	uint64_t age = s->last_match > time ? s->last_match - time : 0;
+	double f, left;
+
+	if (age > s->give_up)
+		return 0;
+	f = lagdist_cdf(s->dist, age);
+	f = f < s->ceiling ? f : s->ceiling;
+	left = 1 - s->share * f;
+	return s->share * (1 - f) / (left > 1e-9 ? left : 1e-9);
+}
+
+double depth_estimate(const struct depth *depth, const struct lagdist *dist, const struct pending *pending,
+		      const struct age_list *list, uint64_t last_match)
+{
+	struct survival s = {dist, depth_share(depth), 1, last_match, lagdist_longest(dist) * 3 / 2};
+	uint64_t number = UINT64_MAX, oldest;
+	uint32_t index = list->youngest;
+	double sum = 0;
+
+	if (s.share > 0.98) /* nothing is dropped: the tail of F is only not seen yet */
+		s.ceiling = 1 - 0.5 / (lagdist_weight(dist) + 1);
+	for (unsigned n = 0; index; n++) {
+		const struct entry *entry = pending_at(pending, index);
+
+		if (n >= ONE_BY_ONE && entry->time / depth->width + 1 != number)
+			break;
+		number = entry->time / depth->width + 1;
+		sum += survives(&s, entry->time);
+		index = entry->age_prev;
+	}
+	if (!index)
+		return sum;
+	oldest = depth->newest > DEPTH_SLICES ? depth->newest - DEPTH_SLICES + 1 : 1;
+	while (--number >= oldest) {
+		uint32_t waiting = depth->slice[number % DEPTH_SLICES].waiting;
+
+		if (waiting)
+			sum += waiting * survives(&s, (number - 1) * depth->width + depth->width / 2);
+	}
+	return sum;
+}

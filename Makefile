@@ -80,7 +80,7 @@ check: unit
 
 # tests/proxy/scenarios --help: shorter runs, single scenarios.
 check-queue: all $(BUILD)/tests/mirror-proxy
-	tests/proxy/scenarios
+	tests/proxy/scenarios --observer start
 
 lint:
 	scripts/lint

@@ -27,7 +27,7 @@ UNIT_HELP := $(patsubst tests/unit/%.c,$(BUILD)/tests/support/%.o,$(filter-out t
 PROXY_OBJS := $(patsubst tests/proxy/%.c,$(BUILD)/proxy/%.o,$(wildcard tests/proxy/*.c))
 UNIT      := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/test_*.c))
 
-.PHONY: all unit check check-queue lint install demo bench clean help print-cflags
+.PHONY: all unit check check-queue lint install demo bench fuzz FORCE clean help print-cflags
 .SECONDARY:
 all: $(BUILD)/mirror-observer
 
@@ -82,6 +82,28 @@ check: unit
 check-queue: all $(BUILD)/tests/mirror-proxy
 	tests/proxy/scenarios --observer start
 
+FORCE:
+
+# Each tests/fuzz/fuzz_NAME.c with the library under clang's fuzzer and sanitizers, FUZZ_SECONDS each. It begins with
+# tests/fuzz/corpus/NAME where that is there, and keeps what it finds in build/fuzz/corpus/NAME.
+FUZZ_SECONDS ?= 60
+FUZZ_FLAGS   := -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
+FUZZERS      := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
+
+$(BUILD)/fuzz/libobserver.a: FORCE
+	$(MAKE) BUILD=$(BUILD)/fuzz CC=$(CLANG) SANITIZE="$(FUZZ_FLAGS)" $@
+
+$(BUILD)/fuzz/fuzz_%: tests/fuzz/fuzz_%.c $(BUILD)/fuzz/libobserver.a
+	$(CLANG) $(ALL_CFLAGS) -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -o $@ $^ $(LDLIBS)
+
+fuzz: $(FUZZERS:%=$(BUILD)/fuzz/%)
+	@for f in $(FUZZERS:fuzz_%=%); do \
+		mkdir -p $(BUILD)/fuzz/corpus/$$f; seeds=; \
+		[ ! -d tests/fuzz/corpus/$$f ] || seeds=tests/fuzz/corpus/$$f; \
+		$(BUILD)/fuzz/fuzz_$$f -max_total_time=$(FUZZ_SECONDS) -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 \
+			-artifact_prefix=$(BUILD)/fuzz/ $(BUILD)/fuzz/corpus/$$f $$seeds || exit 1; \
+	done
+
 lint:
 	scripts/lint
 
@@ -105,6 +127,7 @@ help:
 	@echo 'make           build $(BUILD)/mirror-observer'
 	@echo 'make check     unit tests (scripts/test runs everything, as root)'
 	@echo 'make check-queue  queue depth and lag against the test proxy that knows the truth (as root)'
+	@echo 'make fuzz      all fuzzers, FUZZ_SECONDS (60) each'
 	@echo 'make lint      format, include rules, licence lines, shell, man pages, documentation of metrics and keys'
 	@echo 'make demo      scripts/demo: real servers, a real proxy, true figures (as root)'
 	@echo 'make bench     what observing costs, measured (as root)'

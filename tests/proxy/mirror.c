@@ -24,7 +24,7 @@ struct task {
 	struct request *current; /* taken from the queue */
 	struct cycle *cycle;     /* of current: under way, or NULL when all are done */
 	unsigned sent;           /* statements of cycle that were sent */
-	unsigned unsent;         /* statements of current that are still in depth */
+	struct tally unsent;     /* statements of current that are still in depth */
 	struct borrower borrower;
 	struct slot *slot;
 	struct timer rest; /* until the next request may start */
@@ -113,8 +113,8 @@ static void finish(struct task *task, bool failed)
 	struct truth *truth = &task->mirror->proxy->truth;
 	uint64_t extra = failed ? 0 : extra_ns(task);
 
-	truth->depth -= task->unsent;
-	truth->abandoned += task->unsent;
+	tally_add_all(&truth->depth, task->unsent, -1);
+	truth->abandoned += (uint64_t)task->unsent.all;
 	truth->failed_requests += failed;
 	truth->replayed_requests += !failed;
 	request_free(&task->current);
@@ -232,12 +232,16 @@ static void on_sent(void *ctx, uint64_t now_ns)
 	struct truth *truth = &task->mirror->proxy->truth;
 
 	truth->mirror++;
-	uint64_t primary_ns = task->cycle ? cycle_time(task->cycle, task->sent++) : 0;
-	if (!primary_ns || !task->unsent)
+	if (!task->cycle)
 		return;
-	task->unsent--;
-	truth->depth--;
-	truth_lag(truth, primary_ns, now_ns);
+	uint64_t primary_ns = cycle_time(task->cycle, task->sent);
+	bool control = cycle_control(task->cycle, task->sent++);
+	if (!primary_ns)
+		return;
+	tally_add(&task->unsent, control, -1);
+	tally_add(&truth->depth, control, -1);
+	if (!control)
+		truth_lag(truth, primary_ns, now_ns);
 }
 
 static void on_done(void *ctx, uint8_t status)
@@ -343,9 +347,9 @@ void mirror_enqueue(struct task *task, struct request *request)
 	struct proxy *proxy = task->mirror->proxy;
 
 	if (request->lost || task->queued >= proxy->options.queue || mirror_take_drop(task->mirror)) {
-		proxy->truth.dropped += request->statements;
+		proxy->truth.dropped += (uint64_t)request->statements.all;
 		proxy->truth.dropped_requests++;
-		proxy->truth.depth -= request->statements;
+		tally_add_all(&proxy->truth.depth, request->statements, -1);
 		request_free(&request);
 		return;
 	}
@@ -354,7 +358,7 @@ void mirror_enqueue(struct task *task, struct request *request)
 	task->last = request;
 	task->queued++;
 	proxy->truth.queued_requests++;
-	proxy->truth.enqueued += request->statements;
+	proxy->truth.enqueued += (uint64_t)request->statements.all;
 	proxy->truth.enqueued_requests++;
 	proceed(task);
 }

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "kind.h"
 #include "message.h"
 #include "proxy.h"
 #include "request.h"
@@ -18,10 +19,11 @@ struct recorder {
 	struct request *request;    /* cycles of the running request that were answered */
 	size_t message;             /* offset of the message that arrives, in last->bytes */
 	size_t bytes;               /* recorded for the cycles above */
-	unsigned waiting;           /* statements sent, in the cycles above */
+	struct tally waiting;       /* statements sent, in the cycles above */
 	bool skip;                  /* the message that arrives is not recorded */
 	bool sampled;               /* the running request, or else the next one, goes to the mirror */
 	struct statement_names names;
+	struct kinds kinds;
 };
 
 static void draw(struct recorder *r)
@@ -29,7 +31,7 @@ static void draw(struct recorder *r)
 	bool before = r->sampled;
 
 	r->sampled = erand48(r->proxy->random) < r->proxy->options.exposure;
-	r->proxy->truth.depth += ((int)r->sampled - (int)before) * (int)r->waiting;
+	tally_add_all(&r->proxy->truth.depth, r->waiting, (int)r->sampled - (int)before);
 }
 
 int recorder_new(struct recorder **out, struct proxy *proxy, recorder_fn *fn, void *ctx)
@@ -53,8 +55,8 @@ void recorder_free(struct recorder **recorder)
 	if (!r)
 		return;
 	if (r->sampled) {
-		r->proxy->truth.depth -= r->waiting;
-		r->proxy->truth.abandoned += r->waiting;
+		tally_add_all(&r->proxy->truth.depth, r->waiting, -1);
+		r->proxy->truth.abandoned += (uint64_t)r->waiting.all;
 	}
 	while (r->first) {
 		struct cycle *next = r->first->next;
@@ -63,6 +65,7 @@ void recorder_free(struct recorder **recorder)
 	}
 	request_free(&r->request);
 	names_free(&r->names);
+	kinds_free(&r->kinds);
 	free(r);
 	*recorder = NULL;
 }
@@ -148,6 +151,10 @@ bool recorder_message(struct recorder *r, uint8_t type)
 
 	if (r->skip || !cycle)
 		return false;
+	uint8_t control = !cycle->lost && kinds_message(&r->kinds, buffer_at(&cycle->bytes, r->message),
+							cycle->bytes.len - r->message);
+	if (statement && buffer_append(&cycle->kinds, &control, 1))
+		cycle->lost = true;
 	if (!cycle->lost && strchr("PBDC", type))
 		rename_statement(r);
 	cycle->statements += statement;
@@ -162,11 +169,12 @@ void recorder_sent(struct recorder *r, uint64_t now_ns)
 
 	while (cycle && cycle_sent(cycle) == cycle->statements)
 		cycle = cycle->next;
+	bool control = cycle && cycle_control(cycle, cycle_sent(cycle));
 	if (!cycle || buffer_append(&cycle->times, &now_ns, sizeof(now_ns)))
 		return;
-	r->waiting++;
+	tally_add(&r->waiting, control, 1);
 	r->proxy->truth.primary++;
-	r->proxy->truth.depth += r->sampled;
+	tally_add(&r->proxy->truth.depth, control, r->sampled);
 }
 
 /* The running request is over: hands it on or forgets it, and decides about the next one. */
@@ -176,7 +184,7 @@ static void finish(struct recorder *r)
 	size_t left = 0;
 
 	r->request = NULL;
-	r->waiting -= request->statements;
+	tally_add_all(&r->waiting, request->statements, -1);
 	for (const struct cycle *cycle = r->first; cycle; cycle = cycle->next)
 		left += cycle->bytes.len;
 	r->bytes = left;

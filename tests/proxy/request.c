@@ -15,6 +15,7 @@ void cycle_free(struct cycle **cycle)
 		return;
 	buffer_free(&(*cycle)->bytes);
 	buffer_free(&(*cycle)->times);
+	buffer_free(&(*cycle)->kinds);
 	free(*cycle);
 	*cycle = NULL;
 }
@@ -31,6 +32,11 @@ uint64_t cycle_time(const struct cycle *cycle, unsigned statement)
 	if (statement < cycle_sent(cycle))
 		memcpy(&time, buffer_at(&cycle->times, statement * sizeof(time)), sizeof(time));
 	return time;
+}
+
+bool cycle_control(const struct cycle *cycle, unsigned statement)
+{
+	return statement < cycle->kinds.len && *buffer_at(&cycle->kinds, statement);
 }
 
 struct request *request_new(void)
@@ -56,6 +62,7 @@ void request_add(struct request *request, struct cycle *cycle)
 	cycle->next = NULL;
 	*(request->last ? &request->last->next : &request->first) = cycle;
 	request->last = cycle;
-	request->statements += cycle_sent(cycle);
+	for (unsigned i = 0; i < cycle_sent(cycle); i++)
+		tally_add(&request->statements, cycle_control(cycle, i), 1);
 	request->lost |= cycle->lost;
 }

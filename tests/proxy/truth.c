@@ -58,8 +58,8 @@ int truth_json(const struct truth *t, const char *mode, char *text, size_t size)
 
 	if (!out)
 		return -errno;
-	fprintf(out, "{\"mode\":\"%s\",\"time\":%.9f,\"depth\":%" PRId64 ",", mode, (double)loop_now() / 1e9,
-		t->depth);
+	fprintf(out, "{\"mode\":\"%s\",\"time\":%.9f,\"depth\":%" PRId64 ",\"depth_control\":%" PRId64 ",",
+		mode, (double)loop_now() / 1e9, t->depth.all, t->depth.control);
 	for (size_t i = 0; i < sizeof(fields) / sizeof(fields[0]); i++)
 		fprintf(out, "\"%s\":%" PRIu64 ",", fields[i].name,
 			*(const uint64_t *)((const char *)t + fields[i].offset));

@@ -9,17 +9,38 @@
  * transactions count. The choice is made at the beginning of a request; statements that a client pipelines
  * behind the end of the running request are decided anew once that end is known. Lag = sent to the mirror -
  * sent to the primary.
+ *
+ * Control commands (kind.h) are counted like the others, but `depth.control` says how many of the depth they
+ * are, and they have no lag: an observer does not match them.
  */
 #ifndef TESTPROXY_TRUTH_H
 #define TESTPROXY_TRUTH_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #define TRUTH_BUCKETS 22 /* upper bounds as those of pgdog_mirror_lag_seconds */
 
+/* Numbers of statements. */
+struct tally {
+	int64_t all, control; /* control: of all */
+};
+
+static inline void tally_add(struct tally *to, bool control, int n)
+{
+	to->all += n;
+	to->control += control ? n : 0;
+}
+
+static inline void tally_add_all(struct tally *to, struct tally from, int times)
+{
+	to->all += times * from.all;
+	to->control += times * from.control;
+}
+
 struct truth {
-	int64_t depth;             /* statements */
+	struct tally depth;
 	uint64_t primary, mirror;  /* statements sent */
 	uint64_t sampled_requests; /* requests that were to be mirrored: enqueued or dropped */
 	uint64_t skipped_requests; /* requests that `exposure` left out */

@@ -7,11 +7,21 @@
 
 #include "backend.h"
 #include "buffer.h"
+#include "kind.h"
 #include "loop.h"
 #include "mirror.h"
 #include "proxy.h"
 
 #define WAITING_MAX (4u << 20) /* bytes for the mirror; past it cycles are dropped */
+
+#define FATE_KEPT    1
+#define FATE_CONTROL 2
+
+/* A kept statement that the primary's socket has taken and the mirror's has not. */
+struct half_sent {
+	uint64_t primary_ns;
+	bool control;
+};
 
 struct twin {
 	struct twin *next, **previous;
@@ -19,26 +29,30 @@ struct twin {
 	struct backend *backend; /* NULL once it failed */
 	struct buffer out;       /* whole messages, and the one that arrives */
 	struct buffer ends;      /* uint64_t offsets in out: the ends of its statements */
-	struct buffer fates; /* uint8_t for each statement that the primary's socket has not taken: kept? */
-	struct buffer times; /* uint64_t of each kept one that the mirror's socket has not taken */
-	unsigned cycles;     /* in out */
-	size_t whole;        /* bytes of out that are whole messages */
-	bool inside, keep;   /* inside a cycle; it is kept */
+	struct buffer fates; /* uint8_t FATE_* of each statement that the primary's socket has not taken */
+	struct buffer half;  /* struct half_sent, in order */
+	struct kinds kinds;
+	unsigned cycles;         /* in out */
+	size_t whole;            /* bytes of out that are whole messages */
+	size_t message;          /* where the message that arrives begins in out */
+	bool inside, keep;       /* inside a cycle; it is kept */
 	bool orphan, terminated; /* the client is gone; Terminate was sent */
 };
 
 static void on_sent(void *ctx, uint64_t now_ns)
 {
 	struct twin *twin = ctx;
-	uint64_t primary_ns;
+	struct truth *truth = &twin->proxy->truth;
+	struct half_sent half;
 
-	if (twin->times.len < sizeof(primary_ns))
+	if (twin->half.len < sizeof(half))
 		return;
-	memcpy(&primary_ns, buffer_at(&twin->times, 0), sizeof(primary_ns));
-	buffer_consume(&twin->times, sizeof(primary_ns));
-	twin->proxy->truth.mirror++;
-	twin->proxy->truth.depth--;
-	truth_lag(&twin->proxy->truth, primary_ns, now_ns);
+	memcpy(&half, buffer_at(&twin->half, 0), sizeof(half));
+	buffer_consume(&twin->half, sizeof(half));
+	truth->mirror++;
+	tally_add(&truth->depth, half.control, -1);
+	if (!half.control)
+		truth_lag(truth, half.primary_ns, now_ns);
 }
 
 static void on_ready(void *ctx)
@@ -49,11 +63,13 @@ static void on_ready(void *ctx)
 /* What waits will never be sent; what comes is dropped. */
 static void give_up(struct twin *twin)
 {
-	uint64_t waiting = twin->times.len / sizeof(uint64_t);
+	struct half_sent half;
 
-	twin->proxy->truth.depth -= (int64_t)waiting;
-	twin->proxy->truth.abandoned += waiting;
-	buffer_consume(&twin->times, twin->times.len);
+	for (; twin->half.len; buffer_consume(&twin->half, sizeof(half))) {
+		memcpy(&half, buffer_at(&twin->half, 0), sizeof(half));
+		tally_add(&twin->proxy->truth.depth, half.control, -1);
+		twin->proxy->truth.abandoned++;
+	}
 	buffer_consume(&twin->out, twin->out.len);
 	buffer_consume(&twin->ends, twin->ends.len);
 	memset(twin->fates.data ? buffer_at(&twin->fates, 0) : (uint8_t *)"", 0, twin->fates.len);
@@ -71,7 +87,8 @@ static void end_twin(struct twin *twin)
 	buffer_free(&twin->out);
 	buffer_free(&twin->ends);
 	buffer_free(&twin->fates);
-	buffer_free(&twin->times);
+	buffer_free(&twin->half);
+	kinds_free(&twin->kinds);
 	loop_free_later(twin->proxy->loop, twin);
 }
 
@@ -147,6 +164,8 @@ void twin_bytes(struct twin *twin, uint8_t type, bool begins, const uint8_t *byt
 
 	if (begins && !twin->inside && !copy_data)
 		begin_cycle(twin);
+	if (begins)
+		twin->message = twin->out.len;
 	if (twin->keep && type != 'X')
 		buffer_append(&twin->out, bytes, len);
 }
@@ -154,16 +173,20 @@ void twin_bytes(struct twin *twin, uint8_t type, bool begins, const uint8_t *byt
 bool twin_message(struct twin *twin, uint8_t type)
 {
 	bool statement = type == 'Q' || type == 'E' || type == 'F';
-	uint8_t kept = twin->keep;
+	uint8_t fate = twin->keep ? FATE_KEPT : 0;
 
 	if (type == 'Q' || type == 'F' || type == 'S')
 		twin->inside = false;
-	if (kept)
+	if (fate) {
 		twin->whole = twin->out.len;
+		if (kinds_message(&twin->kinds, buffer_at(&twin->out, twin->message),
+				  twin->whole - twin->message))
+			fate |= FATE_CONTROL;
+	}
 	if (!statement)
 		return false;
-	buffer_append(&twin->fates, &kept, 1);
-	if (kept) {
+	buffer_append(&twin->fates, &fate, 1);
+	if (fate) {
 		uint64_t end = twin->out.len;
 		buffer_append(&twin->ends, &end, sizeof(end));
 		twin->proxy->truth.enqueued++;
@@ -177,11 +200,12 @@ void twin_sent(struct twin *twin, uint64_t now_ns)
 {
 	if (!twin->fates.len)
 		return;
-	uint8_t kept = *buffer_at(&twin->fates, 0);
+	uint8_t fate = *buffer_at(&twin->fates, 0);
+	struct half_sent half = {.primary_ns = now_ns, .control = fate & FATE_CONTROL};
 	buffer_consume(&twin->fates, 1);
 	twin->proxy->truth.primary++;
-	if (kept && twin->backend && !buffer_append(&twin->times, &now_ns, sizeof(now_ns)))
-		twin->proxy->truth.depth++;
+	if ((fate & FATE_KEPT) && twin->backend && !buffer_append(&twin->half, &half, sizeof(half)))
+		tally_add(&twin->proxy->truth.depth, half.control, 1);
 }
 
 static void send_waiting(struct twin *twin)
@@ -197,6 +221,7 @@ static void send_waiting(struct twin *twin)
 	}
 	backend_write(twin->backend, buffer_at(&twin->out, at), twin->whole - at);
 	buffer_consume(&twin->out, twin->whole);
+	twin->message = twin->message > twin->whole ? twin->message - twin->whole : 0;
 	twin->whole = 0;
 	twin->cycles = twin->inside && twin->keep;
 }

@@ -24,10 +24,11 @@ SKELETONS := $(patsubst bpf/%.bpf.c,$(BUILD)/%.skel.h,$(wildcard bpf/*.bpf.c))
 LIB_OBJS  := $(patsubst userspace/%.c,$(BUILD)/obj/%.o,$(filter-out userspace/main.c,$(wildcard userspace/*.c)))
 # In tests/unit, test_*.c are programs; the others support them and are linked into each.
 UNIT_HELP := $(patsubst tests/unit/%.c,$(BUILD)/tests/support/%.o,$(filter-out tests/unit/test_%,$(wildcard tests/unit/*.c)))
+DIFFERENTIAL_OBJS := $(patsubst tests/differential/%.c,$(BUILD)/differential/%.o,$(wildcard tests/differential/*.c))
 PROXY_OBJS := $(patsubst tests/proxy/%.c,$(BUILD)/proxy/%.o,$(wildcard tests/proxy/*.c))
 UNIT      := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/test_*.c))
 
-.PHONY: all unit check check-queue lint install demo bench fuzz FORCE clean help print-cflags
+.PHONY: all unit check check-queue check-differential lint install demo bench fuzz FORCE clean help print-cflags
 .SECONDARY:
 all: $(BUILD)/mirror-observer
 
@@ -73,7 +74,16 @@ $(BUILD)/tests/mirror-proxy: $(PROXY_OBJS)
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(SANITIZE) -o $@ $^ -lm -lpthread
 
-unit: $(UNIT) $(BUILD)/tests/mirror-proxy
+# The generator of random sessions.
+$(BUILD)/differential/%.o: tests/differential/%.c
+	@mkdir -p $(@D)
+	$(CC) -std=gnu11 $(WARN) $(CFLAGS) $(SANITIZE) -D_GNU_SOURCE $(shell $(PKG_CONFIG) --cflags libpq) -MMD -MP -c -o $@ $<
+
+$(BUILD)/tests/differential: $(DIFFERENTIAL_OBJS)
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(SANITIZE) -o $@ $^ $(shell $(PKG_CONFIG) --libs libpq)
+
+unit: $(UNIT) $(BUILD)/tests/mirror-proxy $(BUILD)/tests/differential
 
 check: unit
 	@for t in $(UNIT); do ./$$t || exit 1; done
@@ -81,6 +91,12 @@ check: unit
 # tests/proxy/scenarios --help: shorter runs, single scenarios.
 check-queue: all $(BUILD)/tests/mirror-proxy
 	tests/proxy/scenarios --observer start
+
+# Random sessions against a real server: what libpq, the server and the observer counted must agree.
+STATEMENTS ?= 100000
+SEED       ?=
+check-differential: all $(BUILD)/tests/mirror-proxy $(BUILD)/tests/differential
+	tests/differential/run --statements $(STATEMENTS) $(addprefix --seed ,$(SEED))
 
 FORCE:
 
@@ -128,6 +144,7 @@ help:
 	@echo 'make check     unit tests (scripts/test runs everything, as root)'
 	@echo 'make check-queue  queue depth and lag against the test proxy that knows the truth (as root)'
 	@echo 'make fuzz      all fuzzers, FUZZ_SECONDS (60) each'
+	@echo 'make check-differential  random sessions: client, server and observer agree (as root; STATEMENTS=, SEED=)'
 	@echo 'make lint      format, include rules, licence lines, shell, man pages, documentation of metrics and keys'
 	@echo 'make demo      scripts/demo: real servers, a real proxy, true figures (as root)'
 	@echo 'make bench     what observing costs, measured (as root)'
@@ -137,4 +154,4 @@ help:
 print-cflags:
 	@: $(info $(ALL_CFLAGS))
 
--include $(wildcard $(BUILD)/obj/*.d $(BUILD)/bpf/*.d $(BUILD)/tests/*.d $(BUILD)/tests/*/*.d $(BUILD)/proxy/*.d)
+-include $(wildcard $(BUILD)/obj/*.d $(BUILD)/bpf/*.d $(BUILD)/tests/*.d $(BUILD)/tests/*/*.d $(BUILD)/proxy/*.d $(BUILD)/differential/*.d)

@@ -3,8 +3,8 @@
  * proxy - which processes are the proxy: the configuration's selectors, looked up on this host.
  *
  * An executable or a cgroup may appear, go and be replaced while we run (a package upgrade, a restarted
- * service), so proxy_refresh is called again and again: it reads /proc/self/mountinfo and little else. What is
- * missing is logged once, and matches nothing until it is there.
+ * service), so proxy_refresh is called again and again: it reads /proc/self/mountinfo and little else. What
+ * is missing is logged once, and matches nothing until it is there.
  *
  * All is as seen from the observer: paths in its mount namespace, pids in its pid namespace.
  */

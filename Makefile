@@ -17,7 +17,8 @@ SANITIZE ?=
 ALL_CFLAGS = -std=gnu11 $(WARN) $(CFLAGS) $(SANITIZE) -D_GNU_SOURCE -DVERSION='"$(VERSION)"' \
 	-I. -Iuserspace -Ibpf -I$(BUILD) $(shell $(PKG_CONFIG) --cflags $(PACKAGES))
 LDLIBS   = $(shell $(PKG_CONFIG) --libs $(PACKAGES)) -lm
-BPF_CFLAGS := -std=gnu11 -O2 -g -target bpf -mcpu=v3 -D__TARGET_ARCH_$(ARCH) -Wall -Wextra -Werror -Ibpf \
+BPF_CFLAGS := -std=gnu11 -O2 -g -target bpf -mcpu=v3 -D__TARGET_ARCH_$(ARCH) -Wall -Wextra -Werror \
+	-Wno-unused-parameter -Ibpf \
 	-idirafter /usr/include/$(shell uname -m)-linux-gnu
 
 SKELETONS := $(patsubst bpf/%.bpf.c,$(BUILD)/%.skel.h,$(wildcard bpf/*.bpf.c))
@@ -28,7 +29,9 @@ DIFFERENTIAL_OBJS := $(patsubst tests/differential/%.c,$(BUILD)/differential/%.o
 PROXY_OBJS := $(patsubst tests/proxy/%.c,$(BUILD)/proxy/%.o,$(wildcard tests/proxy/*.c))
 UNIT      := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/test_*.c))
 
-.PHONY: all unit check check-queue check-differential lint install demo bench fuzz FORCE clean help print-cflags
+TEST_PROGRAMS := $(patsubst tests/integration/%.c,$(BUILD)/tests/%,$(wildcard tests/integration/*.c))
+
+.PHONY: all unit test-programs check check-queue check-differential lint install demo bench fuzz FORCE clean help print-cflags
 .SECONDARY:
 all: $(BUILD)/mirror-observer
 
@@ -64,6 +67,10 @@ $(BUILD)/tests/%: tests/unit/%.c $(UNIT_HELP) $(BUILD)/libobserver.a
 $(BUILD)/tests/%: tests/integration/%.c $(BUILD)/libobserver.a
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) -MMD -MP -o $@ $< $(BUILD)/libobserver.a $(LDLIBS)
+
+$(BUILD)/tests/traps: LDLIBS += -luring -lpthread
+
+test-programs: $(TEST_PROGRAMS)
 
 # The mirroring proxy with a known truth, for tests.
 $(BUILD)/proxy/%.o: tests/proxy/%.c

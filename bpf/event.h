@@ -19,7 +19,7 @@
 
 enum event_kind {
 	EVENT_OPEN = 1, /* struct event_open: a tracked socket, announced once, before anything else of it */
-	EVENT_STATE,    /* struct event_state: a TCP state change */
+	EVENT_STATE,    /* struct event_state: a TCP state change; that to SYN_SENT is the EVENT_OPEN */
 	EVENT_DATA,     /* struct event_data: bytes moved by one call, or a part of them */
 	EVENT_EOF,      /* struct event_state: a receive returned 0 or a hard error to the proxy */
 	EVENT_END,      /* struct event_state: the kernel destroys the socket; the last record of it */
@@ -47,6 +47,10 @@ enum event_loss {
 #define EVENT_MAX_PIECES     1024u      /* iovecs (the kernel's own UIO_MAXIOV) and fragments of one call */
 #define EVENT_MAX_PIECE      32768u     /* data bytes of one record at most */
 
+/*
+ * Positions count bytes of data only, never a SYN or FIN. In an EVENT_OPEN of state SYN_SENT they are not set
+ * yet: the first byte's are those of the EVENT_STATE to ESTABLISHED.
+ */
 struct event {
 	__u64 sock;     /* identity of the socket: unique for the life of the loaded programs, never reused */
 	__u64 time;     /* CLOCK_MONOTONIC, ns, taken when the call returned */
@@ -56,13 +60,15 @@ struct event {
 	__u8 direction; /* enum event_direction, EVENT_DATA and EVENT_EOF */
 	__u8 loss;      /* enum event_loss: why data[] is shorter than len (EVENT_DATA) */
 	__u8 flags;     /* EVENT_F_* */
-	__u32 tgid;     /* process, in the initial pid namespace; 0 in softirq context */
+	__u32 tgid;     /* process, in the initial pid namespace; 0 in EVENT_STATE and EVENT_END */
 };
 
-#define EVENT_F_LAST   0x01u /* EVENT_DATA: the last record of its call */
-#define EVENT_F_FIN    0x02u /* the peer's FIN has arrived: copied_seq may count it as one more byte */
-#define EVENT_F_BEFORE 0x04u /* EVENT_OPEN: the connection existed before we attached */
-#define EVENT_F_UNIX   0x08u /* a Unix-domain socket: positions are our own count */
+#define EVENT_F_LAST 0x01u /* EVENT_DATA: the last record of its call */
+#define EVENT_F_FIN  0x02u /* the peer's FIN has arrived */
+#define EVENT_F_BEFORE                                                                                    \
+	0x04u              /* EVENT_OPEN: bytes may have moved before (found by the scan; announced late) \
+			    */
+#define EVENT_F_UNIX 0x08u /* a Unix-domain socket: positions are our own count */
 
 struct event_open {
 	struct event h;
@@ -115,12 +121,18 @@ struct filter_target {
 #define FILTER_BY_PID    0x4u
 #define FILTER_BY_CGROUP 0x8u
 
+/*
+ * The kernel's own encoding of a device (super_block.s_dev). /proc/self/mountinfo shows that device; stat's
+ * st_dev is encoded otherwise and on btrfs and overlayfs may be another one.
+ */
+#define FILTER_DEV(major, minor) ((__u64)(major) << 20 | (minor))
+
 /* All selectors that are set must hold for the process that owns or connects the socket. */
 struct filter {
 	__u32 select; /* FILTER_BY_* */
 	__u32 targets_used;
 	char comm[FILTER_COMM_LEN]; /* the thread group leader's, NUL-padded, at most 15 bytes */
-	__u64 exe_dev;              /* kernel encoding of the device (s_dev), and inode of the executable */
+	__u64 exe_dev;              /* FILTER_DEV() of the device, and inode of the executable */
 	__u64 exe_ino;
 	__u32 pid;       /* the process or an ancestor of it, as seen in the observer's pid namespace */
 	__u32 pidns;     /* inode number of that namespace */

@@ -24,9 +24,10 @@ struct probe_options {
 /* Called for each record, in ring order. The record is valid during the call only. */
 typedef void probe_handler(void *ctx, const struct event *event);
 
-/* Totals since load, from the kernel. Units: records and bytes of tracked sockets. */
+/* Totals since load, of tracked sockets: what the drained records say, and what the kernel had no room for.
+ * No bpf() call. */
 struct probe_totals {
-	uint64_t events;                   /* data records written */
+	uint64_t events;                   /* data records handed on */
 	uint64_t bytes;                    /* bytes captured */
 	uint64_t lost_bytes[LOSS_REASONS]; /* by enum event_loss */
 	uint64_t lost_control;             /* OPEN/STATE/EOF/END records that found no room */

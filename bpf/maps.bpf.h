@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR MIT */
+/* maps - everything that the programs share with user space, and what they keep per socket. */
+#ifndef MO_MAPS_BPF_H
+#define MO_MAPS_BPF_H
+
+#include <linux/bpf.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "vmlinux.h"
+
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_endian.h>
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_tracing.h>
+
+#include "event.h"
+
+/* What we keep of a tracked socket, in its own storage: gone when the kernel frees the socket. */
+struct tracked {
+	__u64 sock;         /* event.sock */
+	__u32 announced;    /* EVENT_OPEN is in the ring */
+	__u32 missed[2];    /* LOSS_RING_FULL bytes by enum event_direction */
+	__u32 tgid;         /* the process that connected it, or in which the scan found it */
+	__u32 target;       /* index of the filter target that let it in */
+	__s32 eof_reported; /* last event_state.error of an EVENT_EOF, NO_EOF before the first */
+	__u8 open_flags;    /* EVENT_F_* of its EVENT_OPEN */
+	__u8 fin_sent;      /* write_seq counts our own FIN */
+	__u8 pad[6];
+};
+
+#define NO_EOF (-1)
+
+struct {
+	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct tracked);
+} tracked_sockets SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 1 << 20); /* probe.c sets the size */
+} ring SEC(".maps");
+
+/* Set by probe.c before loading. */
+const volatile __u32 max_piece_bytes = EVENT_MAX_PIECE;
+const volatile __u32 ring_data_bytes = (1 << 20) - (1 << 17); /* the rest is kept for control records */
+const volatile __u32 ring_wake_bytes = 1 << 18;               /* wake user space from this fill on ... */
+const volatile __u32 ring_wake_step = 1 << 16;                /* ... and again with each such step */
+
+/* Memory-mapped: probe.c writes the filter that is not active, then switches. */
+struct filter filters[2];
+__u32 active_filter;
+
+__u64 last_sock;
+__u64 lost_ring_full; /* bytes */
+__u64 lost_control;   /* records */
+
+#define TCP_ESTABLISHED 1
+#define TCP_SYN_SENT    2
+#define TCP_FIN_WAIT1   4
+#define TCP_FIN_WAIT2   5
+#define TCP_CLOSE       7
+#define TCP_LAST_ACK    9
+#define TCP_LISTEN      10
+#define TCP_CLOSING     11
+
+#define IPPROTO_TCP 6
+#define AF_INET     2
+#define AF_INET6    10
+
+#endif

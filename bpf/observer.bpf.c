@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+/* The attach points. Everything else is in the parts that they include. */
+#include "transfer.bpf.h"
+
+SEC("tp_btf/sock_send_length")
+int BPF_PROG(on_send, struct sock *sk, int ret, int flags)
+{
+	return handle_transfer(sk, ret, DIRECTION_SEND, 0);
+}
+
+SEC("tp_btf/sock_recv_length")
+int BPF_PROG(on_recv, struct sock *sk, int ret, int flags)
+{
+	return handle_transfer(sk, ret, DIRECTION_RECV, flags);
+}
+
+SEC("tp_btf/inet_sock_set_state")
+int BPF_PROG(on_state, struct sock *sk, int old_state, int new_state)
+{
+	if (new_state == TCP_SYN_SENT)
+		return track_connect(sk);
+	return track_state(sk, old_state, new_state);
+}
+
+SEC("tp_btf/tcp_destroy_sock")
+int BPF_PROG(on_destroy, struct sock *sk)
+{
+	struct tracked *tracked = track_find(sk);
+
+	return tracked ? track_end(sk, tracked) : 0;
+}
+
+/* Connections that existed before: the files of a process tell whose they are. Attach first, then scan. */
+SEC("iter/task_file")
+int scan_files(struct bpf_iter__task_file *ctx)
+{
+	struct task_struct *task = ctx->task;
+	struct file *file = ctx->file;
+	struct socket *socket;
+	struct sock *sk;
+	__s32 target;
+	__u8 state;
+
+	if (!task || !file)
+		return 0;
+	socket = bpf_sock_from_file(file);
+	if (!socket)
+		return 0;
+	sk = socket->sk;
+	if (!sk || !sock_is_tcp(sk))
+		return 0;
+	state = sk->__sk_common.skc_state;
+	if (state == TCP_CLOSE || state == TCP_LISTEN || track_find(sk))
+		return 0;
+	target = track_wanted(sk, task);
+	if (target < 0)
+		return 0;
+	return track_start(sk, target, task->tgid, state, EVENT_F_BEFORE);
+}
+
+char LICENSE[] SEC("license") = "Dual MIT/GPL";

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR MIT */
+/* sock - what we read of a struct sock: addresses, stream positions, whether the peer has finished. */
+#ifndef MO_SOCK_BPF_H
+#define MO_SOCK_BPF_H
+
+#include "maps.bpf.h"
+
+#define SOCK_DONE    1 /* bit of sk_flags, <net/sock.h>: set by tcp_fin() only */
+#define RCV_SHUTDOWN 1
+
+struct positions {
+	__u32 send;
+	__u32 recv;
+	bool fin;     /* the peer's FIN has arrived */
+	bool drained; /* nothing is left to read */
+};
+
+/*
+ * Positions count bytes only. The kernel counts a FIN as one more: our own in write_seq (tracked.fin_sent),
+ * the peer's in copied_seq as soon as a receive meets it, even one that also returns data. rcv_nxt always
+ * counts it and no byte follows it, so copied_seq has counted it exactly when both are equal.
+ */
+static __always_inline void sock_positions(struct sock *sk, const struct tracked *tracked,
+					   struct positions *out)
+{
+	struct tcp_sock *tcp = bpf_skc_to_tcp_sock(sk);
+
+	__builtin_memset(out, 0, sizeof(*out));
+	if (!tcp)
+		return;
+	out->fin = sk->__sk_common.skc_flags & (1ul << SOCK_DONE);
+	out->recv = tcp->copied_seq;
+	out->drained = out->recv == tcp->rcv_nxt;
+	if (out->fin && out->drained)
+		out->recv--;
+	out->send = tcp->write_seq - (tracked->fin_sent ? 1 : 0);
+}
+
+static __always_inline __u64 sock_bytes_acked(struct sock *sk)
+{
+	struct tcp_sock *tcp = bpf_skc_to_tcp_sock(sk);
+
+	return tcp ? tcp->bytes_acked : 0;
+}
+
+static __always_inline bool sock_is_tcp(struct sock *sk)
+{
+	__u16 family = sk->__sk_common.skc_family;
+
+	return sk->sk_protocol == IPPROTO_TCP && (family == AF_INET || family == AF_INET6);
+}
+
+static __always_inline void map_ipv4(__u32 *to, __u32 addr)
+{
+	to[0] = 0;
+	to[1] = 0;
+	to[2] = addr ? bpf_htonl(0xffff) : 0;
+	to[3] = addr;
+}
+
+/* Network byte order, IPv4 mapped. An AF_INET6 socket that speaks IPv4 holds mapped addresses already. */
+static __always_inline void sock_remote(struct sock *sk, __u32 to[4])
+{
+	if (sk->__sk_common.skc_family == AF_INET)
+		map_ipv4(to, sk->__sk_common.skc_daddr);
+	else
+		bpf_probe_read_kernel(to, 16, &sk->__sk_common.skc_v6_daddr);
+}
+
+static __always_inline void sock_local(struct sock *sk, __u32 to[4])
+{
+	if (sk->__sk_common.skc_family == AF_INET)
+		map_ipv4(to, sk->__sk_common.skc_rcv_saddr);
+	else
+		bpf_probe_read_kernel(to, 16, &sk->__sk_common.skc_v6_rcv_saddr);
+}
+
+static __always_inline __u16 sock_remote_port(struct sock *sk)
+{
+	return bpf_ntohs(sk->__sk_common.skc_dport);
+}
+
+#endif

@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR MIT */
+/* track - which sockets are followed, and their control records. An untracked socket costs one look-up. */
+#ifndef MO_TRACK_BPF_H
+#define MO_TRACK_BPF_H
+
+#include "filter.bpf.h"
+#include "ring.bpf.h"
+#include "sock.bpf.h"
+
+#define EAGAIN 11
+#define EINTR  4
+#define EFAULT 14
+#define EINVAL 22
+#define ERESTART_FIRST \
+	512 /* ERESTARTSYS ... ERESTART_RESTARTBLOCK, <linux/errno.h>: never reach the program */
+#define ERESTART_LAST 516
+
+static __always_inline struct tracked *track_find(struct sock *sk)
+{
+	return bpf_sk_storage_get(&tracked_sockets, sk, 0, 0);
+}
+
+static __always_inline void count_lost_control(void)
+{
+	__sync_fetch_and_add(&lost_control, 1);
+}
+
+static __always_inline void fill_head(struct event *head, const struct tracked *tracked,
+				      const struct positions *positions, __u8 kind)
+{
+	head->sock = tracked->sock;
+	head->time = bpf_ktime_get_ns();
+	head->send_pos = positions->send;
+	head->recv_pos = positions->recv;
+	head->kind = kind;
+	head->direction = 0;
+	head->loss = LOSS_NONE;
+	head->flags = positions->fin ? EVENT_F_FIN : 0;
+	head->tgid = 0;
+}
+
+static __always_inline void fill_open(struct event_open *open, struct sock *sk, const struct tracked *tracked)
+{
+	sock_local(sk, (__u32 *)open->local);
+	sock_remote(sk, (__u32 *)open->remote);
+	open->local_port = sk->__sk_common.skc_num;
+	open->remote_port = sock_remote_port(sk);
+	open->netns = sk->__sk_common.skc_net.net->ns.inum;
+	open->target = tracked->target;
+}
+
+/*
+ * EVENT_OPEN must come before any other record of its socket: reserved first, then claimed. Whoever loses the
+ * race drops its own and finds the winner's already in the ring.
+ */
+static __noinline bool track_announce(struct sock *sk, struct tracked *tracked, __u8 state, __u8 late)
+{
+	struct positions positions;
+	struct event_open *open;
+	__u64 fill = ring_fill();
+
+	open = bpf_ringbuf_reserve(&ring, sizeof(*open), 0);
+	if (!open) {
+		count_lost_control();
+		return false;
+	}
+	if (__sync_val_compare_and_swap(&tracked->announced, 0, 1)) {
+		bpf_ringbuf_discard(open, BPF_RB_NO_WAKEUP);
+		return true;
+	}
+	sock_positions(sk, tracked, &positions);
+	fill_head(&open->h, tracked, &positions, EVENT_OPEN);
+	open->h.flags |= tracked->open_flags | late;
+	open->h.tgid = tracked->tgid;
+	fill_open(open, sk, tracked);
+	open->state = state;
+	bpf_ringbuf_submit(open, ring_submit_flags(fill, sizeof(*open)));
+	return true;
+}
+
+/* True when the socket's EVENT_OPEN is in the ring; after a first failure the stream's beginning is not
+ * known. */
+static __always_inline bool track_announced(struct sock *sk, struct tracked *tracked)
+{
+	return tracked->announced || track_announce(sk, tracked, sk->__sk_common.skc_state, EVENT_F_BEFORE);
+}
+
+struct state_change {
+	__u8 kind;
+	__u8 old_state;
+	__u8 new_state;
+	__s32 error;
+	__u32 tgid;
+};
+
+static __noinline int track_report(struct sock *sk, struct tracked *tracked,
+				   const struct state_change *change)
+{
+	struct positions positions;
+	struct event_state *state;
+	__u64 fill = ring_fill();
+
+	if (!track_announced(sk, tracked))
+		return 0;
+	state = bpf_ringbuf_reserve(&ring, sizeof(*state), 0);
+	if (!state) {
+		count_lost_control();
+		return 0;
+	}
+	sock_positions(sk, tracked, &positions);
+	fill_head(&state->h, tracked, &positions, change->kind);
+	state->h.tgid = change->tgid;
+	state->h.direction = change->kind == EVENT_EOF ? DIRECTION_RECV : 0;
+	state->error = change->error;
+	state->old_state = change->old_state;
+	state->new_state = change->new_state;
+	state->pad[0] = state->pad[1] = 0;
+	state->bytes_acked = sock_bytes_acked(sk);
+	bpf_ringbuf_submit(state, ring_submit_flags(fill, sizeof(*state)));
+	return 0;
+}
+
+static __always_inline int track_end(struct sock *sk, struct tracked *tracked)
+{
+	struct state_change change = {.kind = EVENT_END, .error = sk->sk_err};
+
+	change.old_state = change.new_state = sk->__sk_common.skc_state;
+	return track_report(sk, tracked, &change);
+}
+
+/* Does the filter want this socket of this process? Returns the target's index or -1. */
+static __always_inline __s32 track_wanted(struct sock *sk, struct task_struct *task)
+{
+	const struct filter *filter = filter_current();
+	struct target_search search = {.set = filter != &filters[0]};
+
+	if (!sock_is_tcp(sk) || !filter_process(filter, task))
+		return -1;
+	sock_remote(sk, search.addr);
+	search.port = sock_remote_port(sk);
+	return filter_target_of(&search);
+}
+
+/* Starts to follow a socket and announces it. Another program may have done so already: then nothing happens.
+ */
+static __always_inline int track_start(struct sock *sk, __s32 target, __u32 tgid, __u8 state, __u8 open_flags)
+{
+	struct tracked fresh = {
+	    .target = target, .tgid = tgid, .open_flags = open_flags, .eof_reported = NO_EOF};
+	struct tracked *tracked;
+
+	fresh.sock = __sync_fetch_and_add(&last_sock, 1) + 1;
+	fresh.fin_sent =
+	    state == TCP_FIN_WAIT1 || state == TCP_FIN_WAIT2 || state == TCP_CLOSING || state == TCP_LAST_ACK;
+	tracked = bpf_sk_storage_get(&tracked_sockets, sk, &fresh, BPF_SK_STORAGE_GET_F_CREATE);
+	if (!tracked)
+		count_lost_control();
+	else if (!tracked->announced)
+		track_announce(sk, tracked, state, 0);
+	return 0;
+}
+
+/* A connect, in the connecting task. A socket may be connected again after a failure: that is a new one to
+ * us. */
+static __always_inline int track_connect(struct sock *sk)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct tracked *before = track_find(sk);
+	__s32 target;
+
+	if (before) {
+		track_end(sk, before);
+		bpf_sk_storage_delete(&tracked_sockets, sk);
+	}
+	target = track_wanted(sk, task);
+	if (target < 0)
+		return 0;
+	return track_start(sk, target, bpf_get_current_pid_tgid() >> 32, TCP_SYN_SENT, 0);
+}
+
+/* May run in softirq context, where current is a bystander: tgid stays 0. */
+static __always_inline int track_state(struct sock *sk, int old_state, int new_state)
+{
+	struct state_change change = {.kind = EVENT_STATE, .old_state = old_state, .new_state = new_state};
+	struct tracked *tracked = track_find(sk);
+
+	if (!tracked)
+		return 0;
+	change.error = sk->sk_err;
+	track_report(sk, tracked, &change);
+	/* After this event the kernel queues our FIN and counts it. */
+	if (new_state == TCP_FIN_WAIT1 || new_state == TCP_LAST_ACK)
+		tracked->fin_sent = 1;
+	return 0;
+}
+
+static __always_inline bool is_passing_error(int error)
+{
+	return error == EAGAIN || error == EINTR || error == EFAULT || error == EINVAL ||
+	       (error >= ERESTART_FIRST && error <= ERESTART_LAST);
+}
+
+/* A receive that returned no data: the end of the stream or a hard error, told once each. */
+static __always_inline int track_no_data(struct sock *sk, struct tracked *tracked, int ret)
+{
+	struct state_change change = {.kind = EVENT_EOF, .error = -ret};
+	struct positions positions;
+
+	if (tracked->eof_reported == change.error || is_passing_error(change.error))
+		return 0;
+	if (!ret) {
+		/* A receive of no bytes returns 0 too. */
+		sock_positions(sk, tracked, &positions);
+		if (!positions.drained || !(positions.fin || (sk->sk_shutdown & RCV_SHUTDOWN)))
+			return 0;
+	}
+	tracked->eof_reported = change.error;
+	change.old_state = change.new_state = sk->__sk_common.skc_state;
+	change.tgid = bpf_get_current_pid_tgid() >> 32;
+	return track_report(sk, tracked, &change);
+}
+
+#endif

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR MIT */
+/* transfer - what every attach mode calls when a send or receive has returned. */
+#ifndef MO_TRANSFER_BPF_H
+#define MO_TRANSFER_BPF_H
+
+#include "copy.bpf.h"
+#include "track.bpf.h"
+
+/* <linux/socket.h> */
+#define MSG_OOB      0x1
+#define MSG_PEEK     0x2
+#define MSG_TRUNC    0x20
+#define MSG_ERRQUEUE 0x2000
+
+static __always_inline __u32 *missed_of(struct tracked *tracked, int direction)
+{
+	return direction == DIRECTION_SEND ? &tracked->missed[DIRECTION_SEND]
+					   : &tracked->missed[DIRECTION_RECV];
+}
+
+static __always_inline void count_ring_full(__u32 *missed, __u32 bytes)
+{
+	__sync_fetch_and_add(missed, bytes);
+	__sync_fetch_and_add(&lost_ring_full, bytes);
+}
+
+static __always_inline int transfer_bytes(struct sock *sk, struct tracked *tracked, __u32 bytes,
+					  int direction, int flags)
+{
+	__u32 *missed = missed_of(tracked, direction);
+	struct transfer transfer = {.left = bytes, .missed = *missed};
+	__u32 before = transfer.missed;
+	enum event_loss loss = LOSS_TRUNCATED;
+	struct positions positions;
+
+	sock_positions(sk, tracked, &positions);
+	fill_head(&transfer.head, tracked, &positions, EVENT_DATA);
+	transfer.head.direction = direction;
+	transfer.head.tgid = bpf_get_current_pid_tgid() >> 32;
+	transfer.pos = (direction == DIRECTION_SEND ? positions.send : positions.recv) - bytes;
+	if (!(flags & MSG_TRUNC))
+		loss = syscall_memory(&transfer.memory, direction, bytes);
+	if (loss == LOSS_NONE)
+		copy_all(&transfer);
+	else
+		copy_nothing(&transfer, loss);
+	if (transfer.missed != before)
+		count_ring_full(missed, transfer.missed - before);
+	return 0;
+}
+
+/* ret and flags of the call. Peeks, the error queue and urgent data do not move the stream. */
+static __always_inline int handle_transfer(struct sock *sk, int ret, int direction, int flags)
+{
+	struct tracked *tracked = track_find(sk);
+
+	if (!tracked || (flags & (MSG_ERRQUEUE | MSG_OOB)))
+		return 0;
+	if (ret <= 0)
+		return direction == DIRECTION_RECV ? track_no_data(sk, tracked, ret) : 0;
+	if (flags & MSG_PEEK)
+		return 0;
+	if (!track_announced(sk, tracked)) {
+		/* Nothing may come before EVENT_OPEN: without room for that, the bytes are lost too. */
+		count_ring_full(missed_of(tracked, direction), ret);
+		return 0;
+	}
+	return transfer_bytes(sk, tracked, ret, direction, flags);
+}
+
+#endif

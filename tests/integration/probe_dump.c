@@ -1,0 +1,217 @@
+// SPDX-License-Identifier: MIT
+/*
+ * probe_dump - prints the records of the probe as lines of text, for test_capture.py.
+ *
+ * Usage: probe_dump [comm=NAME] [exe=PATH] [pid=PID] [cgroup=DIRECTORY] [ring=BYTES] [piece=BYTES]
+ * ADDRESS/BITS:PORT ... (an IPv4 address as ::ffff:a.b.c.d, in brackets). Prints `ready` when attached.
+ * Standard input: `drain` (then `.` is printed after the last record), `hold` (stop the periodic drain until
+ * the next `drain`), `scan`, `totals`, `quit`, or `filter` followed by arguments as above.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <poll.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include "probe.h"
+
+struct dump {
+	struct probe_options options;
+	struct filter filter;
+};
+
+static void print_data(const struct event_data *data)
+{
+	printf(" pos=%u len=%u captured=%u missed=%u data=", data->pos, data->len, data->captured,
+	       data->missed);
+	for (uint32_t i = 0; i < data->captured; i++)
+		printf("%02x", data->data[i]);
+}
+
+static void print_open(const struct event_open *open)
+{
+	char local[INET6_ADDRSTRLEN], remote[INET6_ADDRSTRLEN];
+
+	inet_ntop(AF_INET6, open->local, local, sizeof(local));
+	inet_ntop(AF_INET6, open->remote, remote, sizeof(remote));
+	printf(" local=[%s]:%u remote=[%s]:%u netns=%u state=%u target=%u", local, open->local_port, remote,
+	       open->remote_port, open->netns, open->state, open->target);
+}
+
+static void print_record(void *ctx, const struct event *event)
+{
+	static const char *const kinds[] = {"?", "open", "state", "data", "eof", "end"};
+	const struct event_state *state = (const void *)event;
+
+	(void)ctx;
+	printf("%s sock=%llu time=%llu send_pos=%u recv_pos=%u direction=%s loss=%u flags=%u tgid=%u",
+	       kinds[event->kind <= EVENT_END ? event->kind : 0], (unsigned long long)event->sock,
+	       (unsigned long long)event->time, event->send_pos, event->recv_pos,
+	       event->direction == DIRECTION_SEND ? "send" : "recv", event->loss, event->flags, event->tgid);
+	if (event->kind == EVENT_DATA)
+		print_data((const void *)event);
+	else if (event->kind == EVENT_OPEN)
+		print_open((const void *)event);
+	else
+		printf(" error=%d old=%u new=%u acked=%llu", state->error, state->old_state, state->new_state,
+		       (unsigned long long)state->bytes_acked);
+	putchar('\n');
+}
+
+static bool parse_target(struct filter_target *target, const char *text)
+{
+	char address[64];
+	unsigned bits, port;
+
+	if (sscanf(text, "[%63[^]]]/%u:%u", address, &bits, &port) != 3 ||
+	    inet_pton(AF_INET6, address, target->addr) != 1)
+		return false;
+	target->family = 1;
+	target->prefix_len = bits;
+	target->port = port;
+	return true;
+}
+
+static bool parse_exe(struct filter *filter, const char *path)
+{
+	struct stat st;
+
+	if (stat(path, &st))
+		return false;
+	filter->select |= FILTER_BY_EXE;
+	filter->exe_dev = FILTER_DEV(major(st.st_dev), minor(st.st_dev));
+	filter->exe_ino = st.st_ino;
+	return true;
+}
+
+static bool parse_pid(struct filter *filter, const char *text)
+{
+	struct stat st;
+
+	if (stat("/proc/self/ns/pid", &st))
+		return false;
+	filter->select |= FILTER_BY_PID;
+	filter->pid = strtoul(text, NULL, 10);
+	filter->pidns = st.st_ino;
+	return true;
+}
+
+/* The id of a cgroup is the inode number of its directory. */
+static bool parse_cgroup(struct filter *filter, const char *path)
+{
+	struct stat st;
+
+	if (stat(path, &st))
+		return false;
+	filter->select |= FILTER_BY_CGROUP;
+	filter->cgroup_id = st.st_ino;
+	return true;
+}
+
+static bool parse(struct dump *dump, const char *word)
+{
+	struct filter *filter = &dump->filter;
+
+	if (!strncmp(word, "comm=", 5)) {
+		filter->select |= FILTER_BY_COMM;
+		snprintf(filter->comm, sizeof(filter->comm), "%s", word + 5);
+		return true;
+	}
+	if (!strncmp(word, "exe=", 4))
+		return parse_exe(filter, word + 4);
+	if (!strncmp(word, "pid=", 4))
+		return parse_pid(filter, word + 4);
+	if (!strncmp(word, "cgroup=", 7))
+		return parse_cgroup(filter, word + 7);
+	if (sscanf(word, "ring=%u", &dump->options.ring_bytes) == 1 ||
+	    sscanf(word, "piece=%u", &dump->options.max_piece_bytes) == 1)
+		return true;
+	return filter->targets_used < FILTER_MAX_TARGETS &&
+	       parse_target(&filter->targets[filter->targets_used++], word);
+}
+
+static void print_totals(const struct probe *probe)
+{
+	struct probe_totals totals;
+
+	probe_totals(probe, &totals);
+	printf("totals events=%llu bytes=%llu lost_control=%llu", (unsigned long long)totals.events,
+	       (unsigned long long)totals.bytes, (unsigned long long)totals.lost_control);
+	for (int i = LOSS_NONE + 1; i < LOSS_REASONS; i++)
+		printf(" lost%d=%llu", i, (unsigned long long)totals.lost_bytes[i]);
+	putchar('\n');
+}
+
+static void replace_filter(struct probe *probe, struct dump *dump, char *words)
+{
+	memset(&dump->filter, 0, sizeof(dump->filter));
+	for (char *word = strtok(words, " "); word; word = strtok(NULL, " "))
+		if (!parse(dump, word))
+			printf("error cannot parse %s\n", word);
+	probe_set_filter(probe, &dump->filter);
+}
+
+/* Every command is answered by a last line `.`; false to quit. */
+static bool command(struct probe *probe, struct dump *dump, char *line, bool *held)
+{
+	line[strcspn(line, "\n")] = '\0';
+	*held = !strcmp(line, "hold");
+	if (!strcmp(line, "quit"))
+		return false;
+	if (!strcmp(line, "scan") && probe_scan(probe))
+		printf("error %s\n", probe_error());
+	if (!strncmp(line, "filter ", 7))
+		replace_filter(probe, dump, line + 7);
+	while (!*held && probe_drain(probe, print_record, NULL) > 0)
+		;
+	if (!strcmp(line, "totals"))
+		print_totals(probe);
+	puts(".");
+	fflush(stdout);
+	return true;
+}
+
+static void serve(struct probe *probe, struct dump *dump)
+{
+	struct pollfd polled[] = {{.fd = 0, .events = POLLIN}, {.fd = probe_fd(probe), .events = POLLIN}};
+	bool held = false;
+	char line[4096];
+
+	setvbuf(stdin, NULL, _IONBF, 0);
+	puts("ready");
+	fflush(stdout);
+	for (;;) {
+		poll(polled, held ? 1 : 2, held ? -1 : 20);
+		if (polled[0].revents &&
+		    (!fgets(line, sizeof(line), stdin) || !command(probe, dump, line, &held)))
+			return;
+		if (!held)
+			probe_drain(probe, print_record, NULL);
+	}
+}
+
+int main(int argc, char **argv)
+{
+	static struct dump dump = {.options = {.ring_bytes = 16u << 20, .max_piece_bytes = EVENT_MAX_PIECE}};
+	struct probe *probe = NULL;
+
+	for (int i = 1; i < argc; i++)
+		if (!parse(&dump, argv[i]))
+			return 2;
+	if (!probe_open(&probe, &dump.options)) {
+		probe_set_filter(probe, &dump.filter);
+		if (!probe_attach(probe)) {
+			serve(probe, &dump);
+			probe_free(&probe);
+			return 0;
+		}
+	}
+	fprintf(stderr, "%s\n", probe_error());
+	probe_free(&probe);
+	return 4;
+}

@@ -1,0 +1,595 @@
+/* SPDX-License-Identifier: MIT */
+#include <stdlib.h>
+#include <string.h>
+
+#include "session_internal.h"
+
+#define ERROR_HEAD_MAX 4096 /* severity and SQLSTATE come first */
+#define TAG_MAX        1024
+
+static const struct fault success = {.outcome = OUTCOME_SUCCESS, .type = FAILURE_NONE};
+
+bool session_backend_rule(uint8_t type, uint32_t body_len, struct framer_interest *interest)
+{
+	switch (type) {
+	case 'E':
+		interest->keep = ERROR_HEAD_MAX;
+		break;
+	case 'C':
+		interest->keep = TAG_MAX;
+		break;
+	case 'Z':
+		interest->keep = 1;
+		break;
+	}
+	return pgwire_backend_valid(type, body_len);
+}
+
+/* ------------------------------------------------------------------------------------------ head of the
+ * queue */
+
+static void emit_homeless(struct session *session)
+{
+	if (session->error_homeless)
+		account_statement(session, &session->batch_item, &session->batch_fault, NULL);
+	session->error_homeless = false;
+}
+
+/* An item that the server passes over after an error. */
+static void skip_item(struct session *session)
+{
+	struct item item = *pipeline_at(&session->pipeline, 0);
+	struct answer answer = {.fault = {.outcome = OUTCOME_FAILURE, .type = FAILURE_NONE}};
+	bool skipped = true;
+
+	account_touch(&session->request, &item);
+	if (item.kind == ITEM_PARSE)
+		prepared_remove(&session->statements, &item.key, item.id);
+	if (item.kind == ITEM_EXECUTE && session->error_homeless) {
+		session->error_homeless = skipped = false;
+		answer.fault = session->batch_fault;
+		answer.statements = 1;
+		account_statement(session, &item, &answer.fault, NULL);
+	}
+	if (item_is_query(&item))
+		account_query(session, &item, &answer, skipped);
+	account_pop(session);
+}
+
+void session_settle_head(struct session *session)
+{
+	while (session->pipeline.count) {
+		uint8_t kind = pipeline_at(&session->pipeline, 0)->kind;
+
+		if (kind == ITEM_DEAD || kind == ITEM_COPY_END)
+			account_pop(session);
+		else if (session->skipping && kind != ITEM_SYNC)
+			skip_item(session);
+		else
+			break;
+	}
+}
+
+/* The item that the next reply answers, or NULL. */
+static struct item *head(struct session *session)
+{
+	session_settle_head(session);
+	return session->pipeline.count ? pipeline_at(&session->pipeline, 0) : NULL;
+}
+
+static struct item *head_of(struct session *session, enum item_kind a, enum item_kind b)
+{
+	struct item *item = session->skipping ? NULL : head(session);
+
+	return item && (item->kind == a || item->kind == b) && !session->answer.failed ? item : NULL;
+}
+
+static void pop_if(struct session *session, enum item_kind kind)
+{
+	struct item *item = head_of(session, kind, kind);
+
+	if (!item) {
+		resync_mismatch(session);
+		return;
+	}
+	account_end_portal(session, item->portal, true);
+	account_pop(session);
+}
+
+/* A part of a Query's or Execute's result. */
+static bool begin_result(struct session *session)
+{
+	if (!head_of(session, ITEM_QUERY, ITEM_EXECUTE)) {
+		resync_mismatch(session);
+		return false;
+	}
+	session->answer.begun = true;
+	return true;
+}
+
+/* ------------------------------------------------------------------------------------------ COPY */
+
+static void kill_item(struct session *session, struct item *item)
+{
+	session->cycles -= item_ends_cycle(item);
+	session->copy_ends -= item->kind == ITEM_COPY_END;
+	item->kind = ITEM_DEAD;
+}
+
+/* While it reads COPY data the server swallows Sync; it has now read up to CopyDone or CopyFail. */
+static bool swallow_copy_end(struct session *session)
+{
+	for (uint32_t i = 1; i < session->pipeline.count; i++) {
+		struct item *item = pipeline_at(&session->pipeline, i);
+		bool end = item->kind == ITEM_COPY_END;
+
+		if (!end && item->kind != ITEM_SYNC && item->kind != ITEM_DEAD)
+			return false;
+		kill_item(session, item);
+		if (end)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * COPY failed while the client was sending. Syncs from before CopyDone were swallowed if the server had read
+ * them by then, and are answered if not: those answers may come, but need not. Anything else sent meanwhile
+ * cannot be told.
+ */
+static bool abandon_copy(struct session *session)
+{
+	for (uint32_t i = 1; i < session->pipeline.count; i++) {
+		struct item *item = pipeline_at(&session->pipeline, i);
+		bool end = item->kind == ITEM_COPY_END;
+
+		if (!end && item->kind != ITEM_SYNC && item->kind != ITEM_DEAD)
+			return item->kind == ITEM_QUERY &&
+			       pipeline_at(&session->pipeline, 0)->kind == ITEM_QUERY;
+		if (end)
+			break;
+		session->strays += item->kind == ITEM_SYNC;
+		kill_item(session, item);
+	}
+	return true;
+}
+
+static void on_copy(struct session *session, uint8_t type)
+{
+	if (!begin_result(session))
+		return;
+	session->copy = type == 'G' ? COPY_IN : type == 'H' ? COPY_OUT : COPY_BOTH;
+}
+
+static void on_copy_data(struct session *session)
+{
+	if (session->copy != COPY_OUT && session->copy != COPY_BOTH)
+		resync_mismatch(session);
+}
+
+/* ------------------------------------------------------------------------------------------ results */
+
+static void execute_complete(struct session *session, struct item item, const struct pgwire_tag *tag)
+{
+	struct answer *answer = &session->answer;
+	uint32_t i = 0;
+
+	answer->rows = tag->rows;
+	while (i < session->suspended_count && session->suspended[i].item.id != item.id)
+		i++;
+	if (item.id && i < session->suspended_count) {
+		struct pgwire_tag whole = *tag;
+
+		whole.rows += session->suspended[i].rows;
+		account_statement(session, &session->suspended[i].item, &success, &whole);
+		answer->statements++;
+		account_end_suspended(session, i, false, NULL);
+	} else if (!(item.flags & ITEM_RESUMED)) { /* of a portal at its end: nothing ran */
+		account_statement(session, &item, &success, tag);
+		answer->statements++;
+	}
+	account_query(session, &item, answer, false);
+	account_pop(session);
+}
+
+static bool tag_fits(const struct session *session, const struct item *item, const struct pgwire_tag *tag)
+{
+	if (session->pairing != PAIRING_PROVISIONAL || !item->tag || !*tag->tag)
+		return true;
+	if (item->kind == ITEM_QUERY && session->answer.statements)
+		return true;
+	return !strcmp(item->tag, tag->tag);
+}
+
+static void on_complete(struct session *session, const struct frame *frame)
+{
+	struct item *item = head_of(session, ITEM_QUERY, ITEM_EXECUTE);
+	bool copied = session->copy == COPY_IN || session->copy == COPY_BOTH;
+	struct pgwire_tag tag = {0};
+
+	if (!frame->holed)
+		pgwire_tag(frame->body, frame->have, &tag);
+	if (!item || !tag_fits(session, item, &tag) || (copied && !swallow_copy_end(session))) {
+		resync_mismatch(session);
+		return;
+	}
+	session->copy = COPY_NONE;
+	session->rolled_back = !strcmp(tag.tag, "ROLLBACK");
+	session->savepoint |= !strcmp(tag.tag, "SAVEPOINT");
+	account_touch(&session->request, item);
+	if (item->kind == ITEM_EXECUTE) {
+		execute_complete(session, *item, &tag);
+		return;
+	}
+	session->answer.begun = true;
+	session->answer.statements++;
+	session->answer.rows += tag.rows;
+	account_statement(session, item, &success, &tag);
+	account_end_portal(session, item->portal, true);
+}
+
+static void remember_suspended(struct session *session, const struct item *item)
+{
+	struct suspended *suspended;
+
+	for (uint32_t i = 0; i < session->suspended_count; i++)
+		if (session->suspended[i].item.id == item->id) {
+			session->suspended[i].since_ns = session->now_ns;
+			session->suspended[i].rows += session->answer.data_rows;
+			return;
+		}
+	if (!item->id || (item->flags & ITEM_RESUMED))
+		return; /* a portal from before we looked, or forgotten */
+	if (session->suspended_count == SUSPENDED_MAX) {
+		static const struct fault unknown = {.outcome = OUTCOME_UNKNOWN, .type = FAILURE_NONE};
+
+		account_end_suspended(session, 0, true, &unknown);
+	}
+	if (!session->suspended)
+		session->suspended = malloc(SUSPENDED_MAX * sizeof(*session->suspended));
+	if (!session->suspended)
+		return;
+	suspended = &session->suspended[session->suspended_count++];
+	*suspended = (struct suspended){*item, session->now_ns, session->answer.data_rows};
+}
+
+static void on_suspended(struct session *session)
+{
+	struct item *item = head_of(session, ITEM_EXECUTE, ITEM_EXECUTE);
+
+	if (!item) {
+		resync_mismatch(session);
+		return;
+	}
+	account_touch(&session->request, item);
+	remember_suspended(session, item);
+	session->answer.rows = session->answer.data_rows;
+	account_query(session, item, &session->answer, false);
+	account_pop(session);
+}
+
+/* Not a statement: the server ran no command. */
+static void on_empty(struct session *session)
+{
+	struct item *item = head_of(session, ITEM_QUERY, ITEM_EXECUTE);
+
+	if (!item) {
+		resync_mismatch(session);
+		return;
+	}
+	session->answer.begun = true;
+	if (item->kind == ITEM_QUERY)
+		return;
+	account_query(session, item, &session->answer, false);
+	account_pop(session);
+}
+
+static void on_function_result(struct session *session)
+{
+	struct item *item = head_of(session, ITEM_FUNCTION, ITEM_FUNCTION);
+
+	if (!item || session->answer.begun) {
+		resync_mismatch(session);
+		return;
+	}
+	account_touch(&session->request, item);
+	session->answer.begun = true;
+	session->answer.statements = 1;
+	account_statement(session, item, &success, NULL);
+}
+
+static void on_description(struct session *session)
+{
+	struct item *item = head(session);
+
+	if (item && item->kind == ITEM_DESCRIBE)
+		pop_if(session, ITEM_DESCRIBE);
+	else
+		begin_result(session);
+}
+
+/* ------------------------------------------------------------------------------------------ ErrorResponse */
+
+static bool starting(const struct session *session)
+{
+	return !session->startup_done && session->startup_seen;
+}
+
+static struct fault read_error(struct session *session, const struct frame *frame, bool *fatal)
+{
+	struct session_error error = {.startup = starting(session) || !session->startup_seen};
+	struct fault fault = {.outcome = OUTCOME_UNKNOWN, .type = FAILURE_NONE};
+	struct pgwire_error fields;
+
+	*fatal = false;
+	if (frame->holed || pgwire_error(frame->body, frame->have, &fields) < 0)
+		return fault;
+	memcpy(error.sqlstate, fields.sqlstate, sizeof(error.sqlstate));
+	memcpy(error.severity, fields.severity, sizeof(error.severity));
+	session->sink.error(session->sink.ctx, &error);
+	*fatal = failure_fatal(fields.severity);
+	fault.outcome = OUTCOME_FAILURE;
+	fault.type = failure_of(fields.sqlstate, fields.severity, error.startup);
+	memcpy(fault.sqlstate, fields.sqlstate, sizeof(fault.sqlstate));
+	return fault;
+}
+
+static void startup_failed(struct session *session)
+{
+	session_note(session, NOTE_STARTUP_ERROR);
+	pipeline_clear(&session->pipeline); /* no request was ever begun */
+	session->cycles = session->copy_ends = 0;
+	memset(&session->request, 0, sizeof(session->request));
+	session_stop(session);
+}
+
+static void fail_head(struct session *session, struct item *item, const struct fault *fault)
+{
+	session->answer.failed = true;
+	session->answer.statements++;
+	session->answer.fault = *fault;
+	account_statement(session, item, fault, NULL);
+}
+
+static void fail_execute(struct session *session, const struct fault *fault)
+{
+	struct item item = *pipeline_at(&session->pipeline, 0);
+	struct item first = item;
+
+	for (uint32_t i = 0; item.id && i < session->suspended_count; i++)
+		if (session->suspended[i].item.id == item.id) {
+			first = session->suspended[i].item;
+			account_end_suspended(session, i, false, NULL);
+			break;
+		}
+	fail_head(session, &first, fault);
+	account_query(session, &item, &session->answer, false);
+	account_pop(session);
+	session->skipping = true;
+	session_settle_head(session);
+}
+
+static void fail_batch(struct session *session, const struct fault *fault)
+{
+	session->batch_item = *pipeline_at(&session->pipeline, 0);
+	session->batch_item.serial = 0;
+	session->batch_item.flags &= ITEM_SETTLED;
+	session->batch_fault = *fault;
+	session->error_homeless = true;
+	if (session->batch_item.kind == ITEM_PARSE)
+		prepared_remove(&session->statements, &session->batch_item.key, session->batch_item.id);
+	account_pop(session);
+	session->skipping = true;
+	session_settle_head(session);
+}
+
+/* An error of what is at the head; the connection goes on. */
+static void fail_item(struct session *session, struct item *item, const struct fault *fault)
+{
+	bool copying = session->copy == COPY_IN || session->copy == COPY_BOTH;
+
+	account_touch(&session->request, item);
+	account_fault(&session->request.fault, fault);
+	session->rolled_back = true;
+	session->copy = COPY_NONE;
+	if (copying && !abandon_copy(session)) {
+		fail_head(session, item, fault);
+		resync_mismatch(session);
+	} else if (item->kind == ITEM_EXECUTE) {
+		fail_execute(session, fault);
+	} else if (item_ends_cycle(item)) {
+		fail_head(session, item, fault);
+	} else {
+		fail_batch(session, fault);
+	}
+	if (!session->savepoint)
+		account_end_portals(session, false, NULL);
+}
+
+/* In an open block a standby may cancel the transaction of a client that is silent: ErrorResponse,
+ * ReadyForQuery. */
+static bool fail_idle_block(struct session *session, const struct fault *fault)
+{
+	if (session->status != 'T' || session->unasked_error || session->pairing != PAIRING_CERTAIN)
+		return false;
+	session->unasked_error = true;
+	account_fault(&session->request.fault, fault);
+	return true;
+}
+
+static void on_error(struct session *session, const struct frame *frame)
+{
+	bool fatal;
+	struct fault fault = read_error(session, frame, &fatal);
+	struct item *item;
+
+	if (session->pairing == PAIRING_BLIND && !fatal)
+		return;
+	if (!session->startup_done) {
+		startup_failed(session);
+		return;
+	}
+	if (fatal) {
+		session_settle_head(session);
+		account_settle_all(session, &fault);
+		session_stop(session);
+		return;
+	}
+	item = session->skipping ? NULL : head(session);
+	if (item && !session->answer.failed)
+		fail_item(session, item, &fault);
+	else if (item || session->skipping || !fail_idle_block(session, &fault))
+		resync_mismatch(session);
+}
+
+/* ------------------------------------------------------------------------------------------ ReadyForQuery */
+
+static void end_cycle(struct session *session, char status)
+{
+	session->status = status;
+	session->copy = COPY_NONE;
+	session->unasked_error = false;
+	memset(&session->answer, 0, sizeof(session->answer));
+	if (status == 'I') {
+		account_end_portals(session, !session->rolled_back, &success);
+		session->savepoint = false;
+		account_request_end(session);
+	} else {
+		session->request.open = true;
+	}
+	session->rolled_back = false;
+	session_settle_head(session);
+	if (!session->pipeline.count)
+		session->block_expected = status != 'I';
+	resync_cycle_answered(session);
+}
+
+static void startup_complete(struct session *session)
+{
+	account_pop(session);
+	session->startup_done = true;
+	session_note(session, NOTE_STARTUP_DONE);
+}
+
+/* False: this ReadyForQuery does not end what is at the head. */
+static bool end_item(struct session *session, struct item *item)
+{
+	switch (item->kind) {
+	case ITEM_STARTUP:
+		startup_complete(session);
+		return true;
+	case ITEM_QUERY:
+	case ITEM_FUNCTION:
+		if (!session->answer.begun && !session->answer.failed)
+			return false;
+		account_query(session, item, &session->answer, false);
+		account_pop(session);
+		return true;
+	case ITEM_SYNC:
+		emit_homeless(session);
+		account_pop(session);
+		session->skipping = false;
+		return true;
+	}
+	return false;
+}
+
+static void on_ready(struct session *session, const struct frame *frame)
+{
+	char status = frame->holed ? 0 : pgwire_ready(frame->body, frame->have);
+	struct item *item = status ? head(session) : NULL;
+
+	if (session->pairing == PAIRING_BLIND) {
+		if (status)
+			resync_blind_ready(session, status);
+		return;
+	}
+	if (item && end_item(session, item)) {
+		end_cycle(session, status);
+	} else if (status && !item && session->unasked_error) {
+		end_cycle(session, status);
+	} else if (status && session->strays) {
+		session->strays--;
+		if (session->skipping) { /* the Sync that COPY did not swallow */
+			emit_homeless(session);
+			session->skipping = false;
+			end_cycle(session, status);
+		}
+	} else {
+		resync_mismatch(session);
+	}
+}
+
+/* ------------------------------------------------------------------------------------------ messages */
+
+static void on_startup_message(struct session *session)
+{
+	struct item *item = head(session);
+
+	if (!item || item->kind != ITEM_STARTUP)
+		resync_mismatch(session);
+}
+
+static void on_answer(struct session *session, const struct frame *frame)
+{
+	session->strays = 0; /* they would have come before this */
+	switch (frame->type) {
+	case '1':
+		pop_if(session, ITEM_PARSE);
+		break;
+	case '2':
+		pop_if(session, ITEM_BIND);
+		break;
+	case '3':
+		pop_if(session, ITEM_CLOSE);
+		break;
+	case 'n':
+		pop_if(session, ITEM_DESCRIBE);
+		break;
+	case 't':
+		if (!head_of(session, ITEM_DESCRIBE, ITEM_DESCRIBE))
+			resync_mismatch(session);
+		break;
+	case 'T':
+		on_description(session);
+		break;
+	case 'D':
+		session->answer.data_rows += begin_result(session);
+		break;
+	case 'C':
+		on_complete(session, frame);
+		break;
+	case 's':
+		on_suspended(session);
+		break;
+	case 'I':
+		on_empty(session);
+		break;
+	case 'V':
+		on_function_result(session);
+		break;
+	case 'G':
+	case 'H':
+	case 'W':
+		on_copy(session, frame->type);
+		break;
+	case 'd':
+	case 'c':
+		on_copy_data(session);
+		break;
+	default:
+		on_startup_message(session);
+	}
+}
+
+void session_backend_message(struct session *session, const struct frame *frame)
+{
+	if (pgwire_asynchronous(frame->type))
+		return;
+	if (frame->type == 'Z')
+		on_ready(session, frame);
+	else if (frame->type == 'E')
+		on_error(session, frame);
+	else if (session->pairing != PAIRING_BLIND)
+		on_answer(session, frame);
+}

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * sqltext - what the first words of SQL statements tell without a parser: transaction control, session
+ * settings, and whether a transaction block opens or ends.
+ *
+ * Knows comments, quoted strings and identifiers, and dollar quotes, so that a semicolon inside them splits
+ * nothing. Pure.
+ */
+#ifndef MO_SQLTEXT_H
+#define MO_SQLTEXT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum sqltext_block { SQLTEXT_BLOCK_KEPT, SQLTEXT_BLOCK_OPENED, SQLTEXT_BLOCK_ENDED };
+
+struct sqltext {
+	bool control; /* every statement is transaction control or SET, RESET, SHOW, DISCARD, DEALLOCATE */
+	bool forgets; /* DISCARD ALL or DEALLOCATE ALL: prepared statements are gone */
+	enum sqltext_block block; /* what the text as a whole does to the transaction block, if it succeeds */
+	const char
+	    *tag; /* of the first statement: "SELECT", "INSERT", ...; NULL where the text does not tell */
+};
+
+void sqltext_scan(const char *text, size_t len, struct sqltext *out);
+/* The same decision for the tag of a CommandComplete. */
+bool sqltext_control_tag(const char *tag);
+
+#endif

@@ -1,0 +1,292 @@
+/* SPDX-License-Identifier: MIT */
+#include "stream.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* A record that came too early. */
+struct held {
+	struct held *next;
+	uint64_t since_ns;
+	struct event_data record; /* with its data behind it */
+};
+
+struct side {
+	bool based;         /* expected is known */
+	uint32_t expected;  /* position of the next byte */
+	uint32_t missed;    /* bytes that the ring lost and that a gap has accounted for */
+	struct held *first; /* by position */
+};
+
+struct stream {
+	struct stream_options options;
+	struct stream_sink sink;
+	struct side sides[2];
+	size_t held;
+};
+
+/* a - b for positions that wrap around. */
+static int32_t distance(uint32_t a, uint32_t b)
+{
+	return (int32_t)(a - b);
+}
+
+int stream_new(struct stream **out, const struct stream_options *options, const struct stream_sink *sink)
+{
+	struct stream *stream = calloc(1, sizeof(*stream));
+
+	if (!stream)
+		return -ENOMEM;
+	stream->options = *options;
+	stream->sink = *sink;
+	*out = stream;
+	return 0;
+}
+
+static size_t held_size(const struct event_data *record)
+{
+	return sizeof(struct held) + record->captured;
+}
+
+static void drop_first(struct stream *stream, struct side *side)
+{
+	struct held *held = side->first;
+
+	side->first = held->next;
+	stream->held -= held_size(&held->record);
+	free(held);
+}
+
+void stream_free(struct stream **stream)
+{
+	if (!*stream)
+		return;
+	for (int i = 0; i < 2; i++)
+		while ((*stream)->sides[i].first)
+			drop_first(*stream, &(*stream)->sides[i]);
+	free(*stream);
+	*stream = NULL;
+}
+
+void stream_base(struct stream *stream, uint32_t send_pos, uint32_t recv_pos)
+{
+	const uint32_t base[2] = {[DIRECTION_SEND] = send_pos, [DIRECTION_RECV] = recv_pos};
+
+	for (int i = 0; i < 2; i++) {
+		if (!stream->sides[i].based)
+			stream->sides[i].expected = base[i];
+		stream->sides[i].based = true;
+	}
+}
+
+size_t stream_held(const struct stream *stream)
+{
+	return stream->held;
+}
+
+static struct side *side_of(struct stream *stream, const struct event_data *record)
+{
+	return &stream->sides[record->h.direction == DIRECTION_RECV];
+}
+
+static void declare_gap(struct stream *stream, struct side *side, uint32_t len, uint64_t time_ns,
+			enum event_loss why)
+{
+	side->expected += len;
+	stream->sink.gap(stream->sink.ctx,
+			 side == &stream->sides[DIRECTION_RECV] ? DIRECTION_RECV : DIRECTION_SEND, len,
+			 time_ns, why);
+}
+
+/* The FIN counts as one byte in copied_seq, from which the positions of received bytes are reckoned. */
+static uint32_t position(const struct side *side, const struct event_data *record)
+{
+	bool fin = record->h.direction == DIRECTION_RECV && (record->h.flags & EVENT_F_FIN);
+
+	return fin && distance(record->pos, side->expected) == 1 ? record->pos - 1 : record->pos;
+}
+
+/* Bytes the ring lost before this record that no gap stands for yet. */
+static uint32_t unaccounted(const struct side *side, const struct event_data *record)
+{
+	return record->missed - side->missed;
+}
+
+static void account(struct side *side, const struct event_data *record, uint32_t hole)
+{
+	uint32_t lost = unaccounted(side, record);
+
+	side->missed += hole < lost ? hole : lost;
+}
+
+/* A record whose turn it is: trims what was delivered, hands on the rest. */
+static void deliver(struct stream *stream, struct side *side, const struct event_data *record)
+{
+	uint32_t behind = side->expected - position(side, record);
+	const uint8_t *data = record->data + behind;
+
+	if (behind >= record->len)
+		return;
+	if (record->captured < record->len) {
+		uint32_t there = record->captured > behind ? record->captured - behind : 0;
+
+		if (there) {
+			side->expected += there;
+			stream->sink.bytes(stream->sink.ctx, record->h.direction, data, there, record->h.time,
+					   false);
+		}
+		declare_gap(stream, side, record->len - behind - there, record->h.time, record->h.loss);
+		return;
+	}
+	side->expected += record->len - behind;
+	stream->sink.bytes(stream->sink.ctx, record->h.direction, data, record->len - behind, record->h.time,
+			   record->h.flags & EVENT_F_LAST);
+}
+
+/* True when every send before this received record was delivered or declared lost. */
+static bool sends_seen(const struct stream *stream, const struct event_data *record)
+{
+	const struct side *send = &stream->sides[DIRECTION_SEND];
+
+	if (record->h.direction == DIRECTION_SEND)
+		return true;
+	return send->based && distance(record->h.send_pos, send->expected) <= 0;
+}
+
+/* Delivers the record if it can be now; closes a hole before it that the ring's losses explain. */
+static bool try_deliver(struct stream *stream, struct side *side, const struct event_data *record)
+{
+	int32_t hole = distance(position(side, record), side->expected);
+
+	if (!sends_seen(stream, record))
+		return false;
+	if (hole > 0) {
+		if (unaccounted(side, record) < (uint32_t)hole)
+			return false;
+		account(side, record, hole);
+		declare_gap(stream, side, hole, record->h.time, LOSS_RING_FULL);
+	}
+	deliver(stream, side, record);
+	return true;
+}
+
+/* Delivers held records for as long as one side's progress frees another. */
+static void drain(struct stream *stream)
+{
+	bool progress;
+
+	do {
+		progress = false;
+		for (int i = 0; i < 2; i++) {
+			struct side *side = &stream->sides[i];
+
+			while (side->first && try_deliver(stream, side, &side->first->record)) {
+				drop_first(stream, side);
+				progress = true;
+			}
+		}
+	} while (progress);
+}
+
+/* Stops waiting for what the first held record of a side waits for. */
+static void give_up(struct stream *stream, struct side *side, const struct event_data *record,
+		    uint64_t now_ns)
+{
+	struct side *send = &stream->sides[DIRECTION_SEND];
+	int32_t hole;
+
+	if (!sends_seen(stream, record)) {
+		int32_t ahead = distance(record->h.send_pos, send->expected);
+
+		if (!send->based) {
+			send->based = true;
+			send->expected = record->h.send_pos - 1;
+			ahead = 1; /* at least something was sent */
+			declare_gap(stream, send, ahead, now_ns, LOSS_NONE);
+		} else if (ahead == 1) {
+			send->expected = record->h.send_pos; /* our own FIN */
+		} else {
+			declare_gap(stream, send, ahead, now_ns, LOSS_NONE);
+		}
+	}
+	hole = distance(position(side, record), side->expected);
+	if (hole > 0) {
+		account(side, record, hole);
+		declare_gap(stream, side, hole, now_ns, LOSS_NONE);
+	}
+}
+
+/* The side to give up on first: sends before receives, since those may wait for these. */
+static struct side *waiting_side(struct stream *stream)
+{
+	return &stream->sides[stream->sides[DIRECTION_SEND].first ? DIRECTION_SEND : DIRECTION_RECV];
+}
+
+static bool insert(struct stream *stream, struct side *side, const struct event_data *record)
+{
+	struct held **at = &side->first, *held = malloc(held_size(record));
+
+	if (!held)
+		return false;
+	while (*at && distance((*at)->record.pos, record->pos) <= 0)
+		at = &(*at)->next;
+	held->since_ns = record->h.time;
+	memcpy(&held->record, record, sizeof(*record) + record->captured);
+	held->next = *at;
+	*at = held;
+	stream->held += held_size(record);
+	return true;
+}
+
+static void hold_back(struct stream *stream, struct side *side, const struct event_data *record)
+{
+	while (stream->held && stream->held + held_size(record) > stream->options.hold_max) {
+		struct side *full = waiting_side(stream);
+
+		give_up(stream, full, &full->first->record, record->h.time);
+		drain(stream);
+		if (try_deliver(stream, side, record))
+			return;
+	}
+	if (held_size(record) <= stream->options.hold_max && insert(stream, side, record))
+		return;
+	give_up(stream, side, record, record->h.time);
+	deliver(stream, side, record);
+}
+
+void stream_data(struct stream *stream, const struct event_data *record)
+{
+	struct side *side = side_of(stream, record);
+
+	if (!side->based) {
+		side->based = true;
+		side->expected = record->pos - unaccounted(side, record);
+	}
+	if (!try_deliver(stream, side, record))
+		hold_back(stream, side, record);
+	if (stream->held)
+		drain(stream);
+}
+
+void stream_tick(struct stream *stream, uint64_t now_ns)
+{
+	for (int i = 0; i < 2; i++) {
+		struct side *side = &stream->sides[i];
+
+		while (side->first && side->first->since_ns + stream->options.gap_after_ns <= now_ns) {
+			give_up(stream, side, &side->first->record, now_ns);
+			drain(stream);
+		}
+	}
+}
+
+void stream_flush(struct stream *stream, uint64_t now_ns)
+{
+	while (stream->held) {
+		struct side *side = waiting_side(stream);
+
+		give_up(stream, side, &side->first->record, now_ns);
+		drain(stream);
+	}
+}

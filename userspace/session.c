@@ -86,8 +86,11 @@ static void encrypted(struct session *session)
 /* Bytes that begin no message: not PostgreSQL at all, or framing went astray. */
 static void invalid(struct session *session, bool front, bool back)
 {
-	session_note(session,
-		     session->pairing == PAIRING_PROVISIONAL ? NOTE_SURPLUS_REPLY : NOTE_DECODE_ERROR);
+	if (back && session->encryption_failed) /* servers before 7.4 say so in the form of protocol 2 */
+		session_note(session, NOTE_STARTUP_ERROR);
+	else
+		session_note(session, session->pairing == PAIRING_PROVISIONAL ? NOTE_SURPLUS_REPLY
+									      : NOTE_DECODE_ERROR);
 	if (!session->startup_seen)
 		session_stop(session);
 	else
@@ -160,7 +163,8 @@ static size_t take_encryption_answer(struct session *session, uint8_t answer)
 		encrypted(session);
 		return 1;
 	}
-	return answer == 'N'; /* an 'E' begins an ErrorResponse */
+	session->encryption_failed = answer == 'E'; /* begins an ErrorResponse */
+	return answer == 'N';
 }
 
 void session_received(struct session *session, const uint8_t *data, size_t len, uint64_t time_ns, bool last)

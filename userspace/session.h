@@ -18,18 +18,18 @@
  *              transaction block
  *
  * Where the definitions leave room:
- *   - statements count as pg_stat_statements counts calls. An empty query is none, so a request may have none.
- *     A suspended portal that is closed, replaced or dropped by the end of a transaction that is not rolled back
- *     is one successful statement; dropped by a rollback it is none.
- *   - each ErrorResponse to what was asked is one failed statement, also to a Parse or to the commit that a Sync
- *     asks for, so that failures compare with the server's log. The error of a Parse, Bind or Describe belongs to
- *     the next Execute of its batch; without one, query_serial is 0. What it skips besides is `skipped` and no
- *     statement.
- *   - a transaction that the client leaves by Terminate or close while idle in it was rolled back by intent: the
- *     request is a success unless one of its statements failed.
- *   - unanswered queries of a connection that ends or times out belong to as many requests as their texts (BEGIN,
- *     COMMIT) tell.
- *   - a connection that ends before NOTE_STARTUP_DONE yields no request: whoever counts connects counts it.
+ *   - Statements count as pg_stat_statements counts calls. An empty query is none, so a request may have
+ *     none. A suspended portal that is closed, replaced or dropped by a commit is one successful statement;
+ *     dropped by a rollback it is none.
+ *   - Each ErrorResponse to what was asked is one failed statement, also to a Parse or to the commit that a
+ *     Sync asks for, so that failures compare with the server's log. The error of a Parse, Bind or Describe
+ *     belongs to the next Execute of its batch; without one, query_serial is 0. What it skips besides is
+ *     `skipped` and no statement.
+ *   - A transaction that the client leaves by Terminate or close while idle in it was rolled back by intent:
+ *     the request is a success unless one of its statements failed.
+ *   - Unanswered queries of a connection that ends or times out belong to as many requests as their texts
+ *     (BEGIN, COMMIT) tell.
+ *   - A connection that ends before NOTE_STARTUP_DONE yields no request: whoever counts connects counts it.
  *
  * Times are CLOCK_MONOTONIC nanoseconds. Bounded: memory per connection is limited by struct session_options;
  * what is past a bound is counted through session_sink.note and never lost in silence.

@@ -103,7 +103,8 @@ struct session {
 	/* start-up */
 	bool startup_seen; /* the packet was seen or missed */
 	bool startup_done;
-	bool encryption_asked; /* SSLRequest or GSSENCRequest unanswered: one byte comes */
+	bool encryption_asked;  /* SSLRequest or GSSENCRequest unanswered: one byte comes */
+	bool encryption_failed; /* and it was the first of an error */
 
 	/* client's side */
 	struct prepared statements, portals;

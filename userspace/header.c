@@ -147,22 +147,33 @@ static bool is_address(struct slice host)
 	return inet_pton(AF_INET, text, address) == 1 || inet_pton(AF_INET6, text, address) == 1;
 }
 
+/* Cuts ":port" off; false when what follows the last colon is no number. */
+static bool cut_port(struct slice *host)
+{
+	const char *colon = memrchr(host->s, ':', host->len);
+	const char *end = host->s + host->len;
+
+	if (!colon || (host->len && end[-1] == ']'))
+		return true;
+	for (const char *digit = colon + 1; digit < end; digit++)
+		if (*digit < '0' || *digit > '9')
+			return false;
+	host->len = colon - host->s;
+	return true;
+}
+
 bool header_host_is_local(const char *host, const char *hostname)
 {
 	static const char below[] = ".localhost";
 	struct slice name;
-	const char *end;
 
 	if (!host)
 		return true;
 	name = trim(host, host + strlen(host));
-	if (name.len && name.s[0] == '[') {
-		end = memchr(name.s, ']', name.len);
-		return end && is_address((struct slice){name.s + 1, end - name.s - 1});
-	}
-	end = memchr(name.s, ':', name.len);
-	if (end)
-		name.len = end - name.s;
+	if (!cut_port(&name))
+		return false;
+	if (name.len > 2 && name.s[0] == '[' && name.s[name.len - 1] == ']')
+		return is_address((struct slice){name.s + 1, name.len - 2});
 	if (name.len >= sizeof(below) &&
 	    strncasecmp(name.s + name.len - (sizeof(below) - 1), below, sizeof(below) - 1) == 0)
 		return true;

@@ -10,6 +10,7 @@ import tempfile
 from .metrics import Metrics
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+BUILD = os.environ.get("BUILD", "build")  # build/asan: the same tests under the sanitizers
 OPENMETRICS = "application/openmetrics-text; version=1.0.0"
 
 
@@ -18,7 +19,7 @@ class Exposition:
 
     def __init__(self, *arguments, env=None):
         self.errors = tempfile.TemporaryFile("w+")
-        self.process = subprocess.Popen([f"{ROOT}/build/tests/serve_fixture", *map(str, arguments)], text=True,
+        self.process = subprocess.Popen([f"{ROOT}/{BUILD}/tests/serve_fixture", *map(str, arguments)], text=True,
                                         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.errors,
                                         env={**os.environ, **(env or {})})
         line = self.process.stdout.readline().split()
@@ -31,7 +32,7 @@ class Exposition:
 
     @staticmethod
     def build():
-        subprocess.run(["make", "-s", "-C", ROOT, "build/tests/serve_fixture"], check=True)
+        subprocess.run(["make", "-s", "-C", ROOT, f"BUILD={BUILD}", f"{BUILD}/tests/serve_fixture"], check=True)
 
     @property
     def log(self):

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "event.h"
 #include "text.h"
 
 /* Endpoint i of the configuration: primary and mirror of each cluster in turn. */
@@ -90,6 +91,39 @@ static int check_list(const struct config *config, size_t i, struct config_probl
 	return 0;
 }
 
+static bool is_first(const struct config *config, size_t e, size_t a)
+{
+	const struct config_address *mine = &endpoint(config, e)->addresses[a];
+
+	for (size_t i = 0; i <= e; i++)
+		for (size_t j = 0; j < (i < e ? endpoint(config, i)->address_count : a); j++)
+			if (same_address(&endpoint(config, i)->addresses[j], mine))
+				return false;
+	return true;
+}
+
+/* The kernel side has room for FILTER_MAX_TARGETS. */
+static int check_count(const struct config *config, struct config_problem *out)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < 2 * config->cluster_count; i++)
+		for (size_t j = 0; j < endpoint(config, i)->address_count; j++) {
+			count += is_first(config, i, j);
+			if (count <= FILTER_MAX_TARGETS)
+				continue;
+			out->line = endpoint(config, i)->addresses[j].line;
+			out->column = endpoint(config, i)->addresses[j].column;
+			snprintf(
+			    out->text, sizeof(out->text),
+			    "clusters[%zu].%s.address: more than %u different addresses in all; write blocks "
+			    "such as 10.0.0.0/24:5432",
+			    i / 2, role(i), FILTER_MAX_TARGETS);
+			return -EINVAL;
+		}
+	return 0;
+}
+
 int config_check_endpoints(const struct config *config, struct config_problem *out)
 {
 	for (size_t i = 0; i < 2 * config->cluster_count; i++) {
@@ -99,5 +133,5 @@ int config_check_endpoints(const struct config *config, struct config_problem *o
 			if (check_pair(config, j, i, out))
 				return -EINVAL;
 	}
-	return 0;
+	return check_count(config, out);
 }

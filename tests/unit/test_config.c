@@ -514,6 +514,28 @@ static void a_huge_file_and_a_huge_list_are_refused(void **state)
 	free(text);
 }
 
+/* 9 clusters with a primary in common and 32 mirror addresses each. */
+static void more_addresses_than_the_kernel_side_holds_are_refused(void **state)
+{
+	struct config *config = NULL;
+	char text[16384] = PROXY "clusters:\n", *error;
+	size_t used = strlen(text);
+
+	(void)state;
+	for (int i = 0; i < 9; i++) {
+		used +=
+		    sprintf(text + used, "- {name: c%d, primary: {address: 'h:1'}, mirror: {address: [", i);
+		for (int j = 0; j < 32; j++)
+			used += sprintf(text + used, "'10.1.%d.%d:1',", i, j);
+		used += sprintf(text + used, "]}}\n");
+	}
+	assert_int_equal(config_parse(&config, "f", text, used, &error), -EINVAL);
+	assert_non_null(
+	    strstr(error, ": clusters[7].mirror.address: more than 256 different addresses in all; write "
+			  "blocks such as 10.0.0.0/24:5432"));
+	free(error);
+}
+
 static void a_file_that_cannot_be_read_is_named_with_the_reason(void **state)
 {
 	struct config *config = NULL;
@@ -584,6 +606,7 @@ int main(void)
 	    cmocka_unit_test(yaml_that_hides_or_breaks_things_is_refused),
 	    cmocka_unit_test(a_nul_byte_is_found_where_it_stands),
 	    cmocka_unit_test(a_huge_file_and_a_huge_list_are_refused),
+	    cmocka_unit_test(more_addresses_than_the_kernel_side_holds_are_refused),
 	    cmocka_unit_test(a_file_that_cannot_be_read_is_named_with_the_reason),
 	    cmocka_unit_test(a_reload_may_change_everything_but_what_needs_a_restart),
 	};

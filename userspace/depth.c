@@ -114,33 +114,72 @@ static double survives(const struct survival *s, uint64_t time)
 	return s->share * (1 - f) / (left > 1e-9 ? left : 1e-9);
 }
 
-double depth_estimate(const struct depth *depth, const struct lagdist *dist, const struct pending *pending,
-		      const struct age_list *list, uint64_t last_match)
+static struct survival survival_of(const struct depth *depth, const struct lagdist *dist, uint64_t last_match)
 {
 	struct survival s = {dist, depth_share(depth), 1, last_match, lagdist_longest(dist) * 3 / 2};
-	uint64_t number = UINT64_MAX, oldest;
-	uint32_t index = list->youngest;
-	double sum = 0;
 
 	if (s.share > 0.98) /* nothing is dropped: the tail of F is only not seen yet */
 		s.ceiling = 1 - 0.5 / (lagdist_weight(dist) + 1);
-	for (unsigned n = 0; index; n++) {
-		const struct entry *entry = pending_at(pending, index);
+	return s;
+}
 
-		if (n >= ONE_BY_ONE && entry->time / depth->width + 1 != number)
-			break;
-		number = entry->time / depth->width + 1;
-		sum += survives(&s, entry->time);
-		index = entry->age_prev;
-	}
-	if (!index)
-		return sum;
-	oldest = depth->newest > DEPTH_SLICES ? depth->newest - DEPTH_SLICES + 1 : 1;
+static uint64_t slice_of(const struct depth *depth, uint64_t time)
+{
+	return time / depth->width + 1;
+}
+
+/* Those of the slices before `number`. */
+static double sum_slices(const struct depth *depth, const struct survival *s, uint64_t number)
+{
+	uint64_t oldest = depth->newest > DEPTH_SLICES ? depth->newest - DEPTH_SLICES + 1 : 1;
+	double sum = 0;
+
 	while (--number >= oldest) {
 		uint32_t waiting = depth->slice[number % DEPTH_SLICES].waiting;
 
 		if (waiting)
-			sum += waiting * survives(&s, (number - 1) * depth->width + depth->width / 2);
+			sum += waiting * survives(s, (number - 1) * depth->width + depth->width / 2);
 	}
 	return sum;
+}
+
+double depth_estimate(const struct depth *depth, const struct lagdist *dist, const struct pending *pending,
+		      const struct age_list *list, uint64_t last_match)
+{
+	struct survival s = survival_of(depth, dist, last_match);
+	uint64_t number = 0;
+	double sum = 0;
+
+	for (uint32_t n = 0, index = list->youngest; index; n++) {
+		const struct entry *entry = pending_at(pending, index);
+
+		if (n >= ONE_BY_ONE && slice_of(depth, entry->time) != number)
+			return sum + sum_slices(depth, &s, number);
+		number = slice_of(depth, entry->time);
+		sum += survives(&s, entry->time);
+		index = entry->age_prev;
+	}
+	return sum;
+}
+
+uint64_t depth_oldest(const struct depth *depth, const struct lagdist *dist, const struct pending *pending,
+		      const struct age_list *list, uint64_t last_match)
+{
+	struct survival s = survival_of(depth, dist, last_match);
+	uint64_t first = depth->newest > DEPTH_SLICES ? depth->newest - DEPTH_SLICES + 1 : 1;
+	uint64_t longest = s.give_up < last_match ? last_match - s.give_up : 0;
+
+	if (!list->oldest)
+		return 0;
+	if (pending_at(pending, list->oldest)->time > longest)
+		longest = pending_at(pending, list->oldest)->time;
+	if (slice_of(depth, longest) > first)
+		first = slice_of(depth, longest);
+	for (; first <= depth->newest; first++) {
+		uint64_t middle = (first - 1) * depth->width + depth->width / 2;
+
+		if (depth->slice[first % DEPTH_SLICES].waiting && survives(&s, middle) >= 0.5 * s.share)
+			return middle;
+	}
+	return 0;
 }

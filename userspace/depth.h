@@ -52,5 +52,8 @@ double depth_share(const struct depth *depth);
 /* The sum; list is of those that wait, by age. Never negative, not capped. */
 double depth_estimate(const struct depth *depth, const struct lagdist *dist, const struct pending *pending,
 		      const struct age_list *list, uint64_t last_match);
+/* When the oldest was sent that is at least as likely as not to arrive yet; 0 when there is none. */
+uint64_t depth_oldest(const struct depth *depth, const struct lagdist *dist, const struct pending *pending,
+		      const struct age_list *list, uint64_t last_match);
 
 #endif

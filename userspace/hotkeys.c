@@ -60,6 +60,8 @@ struct hotkey *hotkeys_add(struct hotkeys *hot, uint64_t key, uint64_t since, ui
 	oldest->used = since + 1;
 	oldest->count = 0;
 	oldest->cursor = 0;
+	oldest->ahead = 0;
+	memset(oldest->seen, 0, sizeof(oldest->seen));
 	return oldest;
 }
 

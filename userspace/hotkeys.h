@@ -16,10 +16,12 @@
 #define HOTKEYS_TIMES 256
 
 struct hotkey {
-	uint64_t since;               /* times after this are complete */
-	uint64_t used;                /* time of the last access */
-	uint64_t count;               /* times ever noted */
-	uint32_t cursor;              /* the caller's: the waiting entry that was chosen last, or 0 */
+	uint64_t since;   /* times after this are complete */
+	uint64_t used;    /* time of the last access */
+	uint64_t count;   /* times ever noted */
+	uint32_t ahead;   /* the caller's: distinct statements of this key that the mirror has got */
+	uint32_t seen[8]; /* the caller's: copies that each of its servers has got */
+	uint32_t cursor;  /* the caller's: the waiting entry that was chosen last, or 0 */
 	uint32_t time[HOTKEYS_TIMES]; /* ring, in units of 2^16 ns, modulo 2^32 */
 };
 

@@ -5,13 +5,12 @@
 #include <string.h>
 
 #include "depth.h"
+#include "halves.h"
 #include "hotkeys.h"
 #include "lagdist.h"
 #include "match.h"
 #include "matchclock.h"
-#include "pending.h"
 #include "recent.h"
-#include "reply.h"
 
 #define HORIZON_NS        30000000000ull
 #define ANSWER_TIMEOUT_NS 120000000000ull
@@ -20,20 +19,23 @@
 #define OBSERVE_PERIOD_NS 100000000ull
 #define OBSERVE_MAX       60
 #define FANOUT_MIN        0.2
+#define FANOUT_WEIGHT     (1.0 / 256)
+#define FANOUT_DRIFT      64 /* copies of a key that one server may be behind another */
+#define SILENCE_MIN_NS    1000000000ull
+#define STANDSTILL        0.01 /* prior probability that a silent mirror stands still */
 
 struct match {
 	struct match_options options;
 	struct match_sink sink;
 	struct match_counters counters;
-	struct pending pending;
-	struct age_list waiting[MATCH_SIDES]; /* for a twin, by time sent */
-	struct age_list pairs;                /* mirror halves, for answers */
+	struct halves halves;
 	struct hotkeys *hot;
 	struct lagdist *dist;
 	struct depth *depth;
 	struct recent *recent;
 	struct matchclock clock;
 	uint32_t blocks, clients;
+	uint32_t deferred;   /* mirror statements that have arrived but are not paired yet */
 	double fanout;       /* share of further copies among the mirror's statements of unrepeated keys */
 	double observe_rate; /* keys that repeat faster (per second) are not worth observing */
 	uint64_t observe_since;
@@ -58,7 +60,7 @@ int match_new(struct match **out, const struct match_options *options, const str
 		match->options.horizon_ns = HORIZON_NS;
 	if (!match->options.answer_timeout_ns)
 		match->options.answer_timeout_ns = ANSWER_TIMEOUT_NS;
-	err = pending_init(&match->pending, match->options.max_entries);
+	err = halves_init(&match->halves, match->options.max_entries);
 	if (!err)
 		err = hotkeys_new(&match->hot);
 	if (!err)
@@ -67,6 +69,8 @@ int match_new(struct match **out, const struct match_options *options, const str
 		err = recent_new(&match->recent);
 	if (!err)
 		err = depth_new(&match->depth, 4 * match->options.horizon_ns);
+	match->halves.ctx = sink->ctx;
+	match->halves.finished = sink->pair;
 	*out = match;
 	if (err)
 		match_free(out);
@@ -77,7 +81,7 @@ void match_free(struct match **match)
 {
 	if (!*match)
 		return;
-	pending_done(&(*match)->pending);
+	halves_done(&(*match)->halves);
 	hotkeys_free(&(*match)->hot);
 	lagdist_free(&(*match)->dist);
 	recent_free(&(*match)->recent);
@@ -95,181 +99,78 @@ void match_open(struct match *match, struct match_connection *connection, enum m
 	connection->endpoint = endpoint % MATCH_ENDPOINTS;
 }
 
-/* ------------------------------------------------------------------------------------------ entries */
+/* ------------------------------------------------------------------------------------------ waiting */
 
-/* Mirror statements wait under the complement, apart from the primary's. */
-static uint64_t key_of(uint64_t key, enum match_side side)
+static struct entry *at(const struct match *match, uint32_t index)
 {
-	return side == MATCH_PRIMARY ? key : ~key;
-}
-
-static enum match_side side_of(const struct entry *entry)
-{
-	return reply_has(entry, REPLY_MIRROR) ? MATCH_MIRROR : MATCH_PRIMARY;
+	return halves_at(&match->halves, index);
 }
 
 /* The next older one of the same key, else the next younger one, else 0. */
 static uint32_t neighbour(const struct match *match, uint32_t index)
 {
-	const struct entry *entry = pending_at(&match->pending, index);
+	const struct entry *entry = at(match, index);
 
 	if (entry->same_prev == index)
 		return 0;
-	if (pending_at(&match->pending, entry->same_prev)->time <= entry->time)
-		return entry->same_prev;
-	return entry->same_next;
+	return at(match, entry->same_prev)->time <= entry->time ? entry->same_prev : entry->same_next;
 }
 
-/* Out of the table of those that wait for a twin. */
 static void stop_waiting(struct match *match, uint32_t index, bool arrived)
 {
-	struct entry *entry = pending_at(&match->pending, index);
-	enum match_side side = side_of(entry);
+	const struct entry *entry = at(match, index);
+	struct hotkey *hot;
 
-	if (side == MATCH_PRIMARY) {
-		struct hotkey *hot = hotkeys_find(match->hot, entry->key);
-
+	if (halves_side(entry) == MATCH_PRIMARY) {
+		hot = hotkeys_find(match->hot, entry->key);
 		if (hot && hot->cursor == index)
 			hot->cursor = neighbour(match, index);
 		depth_left(match->depth, entry->time, arrived);
 	}
-	pending_remove(&match->pending, index);
-	pending_age_remove(&match->pending, &match->waiting[side], index);
-	reply_clear(entry, REPLY_WAITING);
+	halves_stop_waiting(&match->halves, index);
 }
 
-/* An entry whose answer is still to come is named by its connection: it stays until then. */
-static void let_go(struct match *match, uint32_t index)
+static void unmatched(struct match *match, uint32_t index, enum match_reason reason)
 {
-	if (reply_has(pending_at(&match->pending, index), REPLY_DONE))
-		pending_give(&match->pending, index);
+	match->counters.unmatched[halves_side(at(match, index))][reason]++;
+	halves_drop(&match->halves, index);
 }
 
 static void leave(struct match *match, uint32_t index, enum match_reason reason)
 {
-	enum match_side side = side_of(pending_at(&match->pending, index));
-
-	match->counters.unmatched[side][reason]++;
 	stop_waiting(match, index, false);
-	let_go(match, index);
+	unmatched(match, index, reason);
 }
 
-static bool decided(const struct match *match, const struct entry *entry)
+/* Whether others of its age arrived long ago. */
+static bool decided(const struct match *match, uint32_t index)
 {
-	uint64_t longest = lagdist_longest(match->dist);
-
-	return match->clock.last > entry->time + 2 * longest && match->clock.last;
+	return match->clock.steady > at(match, index)->time + 2 * lagdist_longest(match->dist);
 }
-
-static void finish_pair(struct match *match, uint32_t mirror);
 
 /* Room for one more: the oldest that waits, else the oldest pair, has to go. */
-static uint32_t make_room(struct match *match)
+static void make_room(struct match *match)
 {
-	uint32_t oldest = match->waiting[MATCH_PRIMARY].oldest;
+	uint32_t oldest = match->halves.waiting[MATCH_PRIMARY].oldest;
 
-	if (oldest) {
-		bool known = decided(match, pending_at(&match->pending, oldest));
-
-		leave(match, oldest, known ? MATCH_NOT_MIRRORED : MATCH_EVICTED);
-	} else if (match->pairs.oldest) {
-		finish_pair(match, match->pairs.oldest);
-	}
-	return pending_take(&match->pending);
-}
-
-static void append_unanswered(struct match *match, struct match_connection *connection, uint32_t index)
-{
-	if (connection->unanswered_last)
-		pending_at(&match->pending, connection->unanswered_last)->rows = index;
+	if (oldest)
+		leave(match, oldest, decided(match, oldest) ? MATCH_NOT_MIRRORED : MATCH_EVICTED);
 	else
-		connection->unanswered_first = index;
-	connection->unanswered_last = index;
+		halves_give_up_oldest(&match->halves, UINT64_MAX);
 }
 
 static uint32_t enter(struct match *match, struct match_connection *connection,
 		      const struct session_query *query, uint32_t tag)
 {
-	uint32_t index = pending_take(&match->pending);
-	struct entry *entry;
+	uint32_t index = halves_enter(&match->halves, connection, query, tag);
 
-	if (!index)
-		index = make_room(match);
 	if (!index) {
-		match->counters.unmatched[connection->side][MATCH_EVICTED]++;
-		return 0;
+		make_room(match);
+		index = halves_enter(&match->halves, connection, query, tag);
 	}
-	entry = pending_at(&match->pending, index);
-	entry->time = query->sent_ns;
-	entry->serial = (uint32_t)query->serial;
-	entry->block = connection->block;
-	entry->tag = tag;
-	if (connection->side == MATCH_MIRROR)
-		reply_set(entry, REPLY_MIRROR);
-	append_unanswered(match, connection, index);
+	if (!index)
+		match->counters.unmatched[connection->side][MATCH_EVICTED]++;
 	return index;
-}
-
-static void wait_for_twin(struct match *match, uint32_t index, uint64_t key)
-{
-	struct entry *entry = pending_at(&match->pending, index);
-	enum match_side side = side_of(entry);
-
-	pending_add(&match->pending, index, key_of(key, side));
-	pending_age_add(&match->pending, &match->waiting[side], index);
-	reply_set(entry, REPLY_WAITING);
-}
-
-/* ------------------------------------------------------------------------------------------ pairs */
-
-static void finish_pair(struct match *match, uint32_t mirror)
-{
-	struct entry *second = pending_at(&match->pending, mirror);
-	uint32_t primary = second->same_next;
-	struct entry *first = pending_at(&match->pending, primary);
-	struct match_pair pair = {.key = ~second->key, .certain = second->chain};
-
-	reply_read(first, &pair.primary);
-	reply_read(second, &pair.mirror);
-	pair.lag_ns = second->time > first->time ? second->time - first->time : 0;
-	match->counters.unanswered += !pair.primary.answered || !pair.mirror.answered;
-	pending_age_remove(&match->pending, &match->pairs, mirror);
-	reply_clear(first, REPLY_PAIRED);
-	reply_clear(second, REPLY_PAIRED);
-	let_go(match, mirror);
-	let_go(match, primary);
-	if (match->sink.pair)
-		match->sink.pair(match->sink.ctx, &pair);
-}
-
-static void finish_if_answered(struct match *match, uint32_t index)
-{
-	const struct entry *entry = pending_at(&match->pending, index);
-	uint32_t twin = entry->same_next;
-
-	if (reply_has(entry, REPLY_DONE) && reply_has(pending_at(&match->pending, twin), REPLY_DONE))
-		finish_pair(match, side_of(entry) == MATCH_MIRROR ? index : twin);
-}
-
-/* Neither waits for a twin any more. */
-static void join(struct match *match, uint32_t primary, uint32_t mirror, uint64_t key, bool certain)
-{
-	struct entry *first = pending_at(&match->pending, primary);
-	struct entry *second = pending_at(&match->pending, mirror);
-
-	match->counters.matched++;
-	match->counters.ambiguous += !certain;
-	match->counters.clamped += second->time < first->time;
-	recent_note(match->recent, key, second->time);
-	matchclock_match(&match->clock, second->time);
-	first->same_next = mirror;
-	second->same_next = primary;
-	second->key = ~key;
-	second->chain = certain;
-	reply_set(first, REPLY_PAIRED);
-	reply_set(second, REPLY_PAIRED);
-	pending_age_add(&match->pending, &match->pairs, mirror);
-	finish_if_answered(match, mirror);
 }
 
 static void sample_lag(struct match *match, uint64_t lag)
@@ -278,80 +179,90 @@ static void sample_lag(struct match *match, uint64_t lag)
 		match->sink.lag(match->sink.ctx, lag);
 }
 
+static void join(struct match *match, uint32_t primary, uint32_t mirror, uint64_t key, bool certain)
+{
+	uint64_t sent = at(match, primary)->time, arrived = at(match, mirror)->time;
+	uint64_t lag = arrived > sent ? arrived - sent : 0;
+
+	match->counters.matched++;
+	match->counters.ambiguous += !certain;
+	match->counters.clamped += arrived < sent;
+	if (certain)
+		lagdist_certain(match->dist, arrived, lag);
+	if (certain || lagdist_wants_ambiguous(match->dist, arrived))
+		sample_lag(match, lag);
+	recent_note(match->recent, key, arrived);
+	matchclock_match(&match->clock, arrived);
+	halves_join(&match->halves, primary, mirror, key, certain);
+}
+
 /* ------------------------------------------------------------------------------------------ primary */
 
 /* A key that is sent again while it still waits is one that repeats; from now on its times are noted. */
-static void note_repeated(struct match *match, uint32_t oldest, const struct session_query *query)
+static void note_repeated(struct match *match, uint64_t key, uint64_t now)
 {
-	uint64_t key = query->key[0];
+	uint32_t oldest = halves_find(&match->halves, MATCH_PRIMARY, key), index = oldest;
 	struct hotkey *hot = hotkeys_find(match->hot, key);
-	uint32_t index = oldest;
 
 	if (!hot && oldest) {
-		hot = hotkeys_add(match->hot, key, pending_at(&match->pending, oldest)->time - 1,
+		hot = hotkeys_add(match->hot, key, at(match, oldest)->time - 1,
 				  &match->counters.hotkeys_evicted);
-		for (unsigned n = 0; n < STEPS; n++) {
-			hotkey_sent(hot, pending_at(&match->pending, index)->time);
-			index = pending_at(&match->pending, index)->same_next;
-			if (index == oldest)
-				break;
+		for (unsigned n = 0; n < STEPS && (n == 0 || index != oldest); n++) {
+			hotkey_sent(hot, at(match, index)->time);
+			index = at(match, index)->same_next;
 		}
 	}
 	if (hot)
-		hotkey_sent(hot, query->sent_ns);
+		hotkey_sent(hot, now);
 }
 
 static void sent_to_primary(struct match *match, struct match_connection *connection,
 			    const struct session_query *query, uint32_t tag)
 {
 	uint64_t key = query->key[0];
-	uint32_t early = pending_find(&match->pending, key_of(key, MATCH_MIRROR));
-	uint32_t index = enter(match, connection, query, tag);
+	uint32_t index = enter(match, connection, query, tag), early;
 
 	if (!index)
 		return;
-	note_repeated(match, pending_find(&match->pending, key), query);
+	note_repeated(match, key, query->sent_ns);
 	depth_sent(match->depth, query->sent_ns);
+	early = halves_find(&match->halves, MATCH_MIRROR, key);
 	if (early) {
-		uint64_t ahead = pending_at(&match->pending, early)->time;
-		uint64_t lag = ahead > query->sent_ns ? ahead - query->sent_ns : 0;
-
 		stop_waiting(match, early, true);
 		depth_left(match->depth, query->sent_ns, true);
-		lagdist_certain(match->dist, query->sent_ns, lag);
-		sample_lag(match, lag);
 		join(match, index, early, key, true);
-		return;
+	} else {
+		halves_wait(&match->halves, index, key);
 	}
-	wait_for_twin(match, index, key);
 }
 
 /* ------------------------------------------------------------------------------------------ mirror */
 
 static uint64_t distance(const struct match *match, uint32_t index, uint64_t target)
 {
-	uint64_t time = pending_at(&match->pending, index)->time;
+	uint64_t time = at(match, index)->time;
 
 	return time > target ? time - target : target - time;
 }
 
-/* The candidate sent nearest to `target`, from where the last search of this key ended. */
+/* The candidate sent nearest to `target`: a walk from the best of oldest, youngest and where the last one
+ * ended. */
 static uint32_t nearest(struct match *match, uint32_t oldest, struct hotkey *hot, uint64_t target)
 {
-	uint32_t best = pending_at(&match->pending, oldest)->same_prev, next; /* the youngest */
+	uint32_t best = at(match, oldest)->same_prev, next; /* the youngest */
 
 	if (distance(match, oldest, target) < distance(match, best, target))
 		best = oldest;
 	if (hot && hot->cursor && distance(match, hot->cursor, target) < distance(match, best, target))
 		best = hot->cursor;
 	for (unsigned n = 0; n < STEPS; n++) {
-		next = pending_at(&match->pending, best)->same_next;
+		next = at(match, best)->same_next;
 		if (next == oldest || distance(match, next, target) > distance(match, best, target))
 			break;
 		best = next;
 	}
 	for (unsigned n = 0; n < STEPS && best != oldest; n++) {
-		next = pending_at(&match->pending, best)->same_prev;
+		next = at(match, best)->same_prev;
 		if (distance(match, next, target) >= distance(match, best, target))
 			break;
 		best = next;
@@ -366,12 +277,10 @@ static uint32_t of_block(struct match *match, uint32_t oldest, uint32_t block)
 {
 	uint32_t index = oldest;
 
-	for (unsigned n = 0; block && n < STEPS; n++) {
-		if (pending_at(&match->pending, index)->block == block)
+	for (unsigned n = 0; block && n < STEPS && (n == 0 || index != oldest); n++) {
+		if (at(match, index)->block == block)
 			return index;
-		index = pending_at(&match->pending, index)->same_prev; /* from the youngest on */
-		if (index == oldest)
-			break;
+		index = at(match, index)->same_next;
 	}
 	return 0;
 }
@@ -397,56 +306,126 @@ static void observe(struct match *match, struct hotkey *hot, uint64_t now)
 		hotkey_observe(hot, now, lagdist_ambiguous(match->dist, now));
 }
 
-static uint32_t choose(struct match *match, struct match_connection *connection, uint32_t oldest,
-		       struct hotkey *hot, uint64_t now, bool *certain)
+static void pair_up(struct match *match, struct match_connection *connection, uint32_t primary,
+		    uint32_t mirror, uint64_t key, bool certain)
 {
-	uint32_t same_block = of_block(match, oldest, connection->twin_block);
-	uint64_t median;
+	if (!connection->twin_known) {
+		connection->twin_block = at(match, primary)->block;
+		connection->twin_known = certain;
+	}
+	stop_waiting(match, primary, true);
+	join(match, primary, mirror, key, certain);
+}
 
-	*certain = same_block || (!hot && pending_at(&match->pending, oldest)->same_next == oldest);
-	if (same_block)
-		return same_block;
-	if (*certain)
-		return oldest;
+/* A mirror statement of several candidates, none of which stands out. */
+static void guess(struct match *match, struct match_connection *connection, uint32_t mirror, uint64_t key)
+{
+	uint64_t now = at(match, mirror)->time, median;
+	uint32_t oldest = halves_find(&match->halves, MATCH_PRIMARY, key), primary;
+	struct hotkey *hot = hotkeys_find(match->hot, key);
+
+	if (!oldest) { /* others have taken them all meanwhile */
+		unmatched(match, mirror, MATCH_NO_PRIMARY);
+		return;
+	}
 	observe(match, hot, now);
 	lagdist_update(match->dist, now);
 	median = lagdist_median(match->dist);
-	return nearest(match, oldest, hot, now > median ? now - median : 0);
+	primary = of_block(match, oldest, connection->twin_block);
+	if (!primary)
+		primary = nearest(match, oldest, hot, now > median ? now - median : 0);
+	pair_up(match, connection, primary, mirror, key, false);
 }
 
-static void pair_mirror(struct match *match, struct match_connection *connection, uint32_t mirror,
-			uint32_t oldest, struct hotkey *hot, const struct session_query *query)
+/*
+ * The statements of this mirror transaction that were put off: now a neighbour has told which transaction of
+ * the primary this is a copy of, or none will.
+ */
+static void resolve(struct match *match, struct match_connection *connection)
 {
-	uint64_t now = query->sent_ns, lag, sent;
-	bool certain;
-	uint32_t primary = choose(match, connection, oldest, hot, now, &certain);
+	uint8_t count = connection->deferred_count;
 
-	sent = pending_at(&match->pending, primary)->time;
-	lag = now > sent ? now - sent : 0;
-	connection->twin_block = pending_at(&match->pending, primary)->block;
-	if (certain)
-		lagdist_certain(match->dist, now, lag);
-	if (certain || lagdist_wants_ambiguous(match->dist, now))
-		sample_lag(match, lag);
-	stop_waiting(match, primary, true);
-	join(match, primary, mirror, query->key[0], certain);
+	connection->deferred_count = 0;
+	match->deferred -= count;
+	for (uint8_t i = 0; i < count; i++) {
+		uint32_t mirror = connection->deferred[i], primary = 0, oldest;
+		uint64_t key = halves_key(at(match, mirror));
+
+		oldest = halves_find(&match->halves, MATCH_PRIMARY, key);
+		if (connection->twin_known && oldest)
+			primary = of_block(match, oldest, connection->twin_block);
+		if (primary)
+			pair_up(match, connection, primary, mirror, key, true);
+		else
+			guess(match, connection, mirror, key);
+	}
+}
+
+static void defer(struct match *match, struct match_connection *connection, uint32_t mirror)
+{
+	halves_hold(&match->halves, mirror);
+	connection->deferred[connection->deferred_count++] = mirror;
+	match->deferred++;
+	if (connection->deferred_count == MATCH_DEFERRED)
+		resolve(match, connection);
+}
+
+/*
+ * Whether this is a statement that was not seen yet, not a further copy of one that went to another server.
+ * Of an unrepeated key: one that was paired a while ago is a copy. Of a repeated one, once copies are known
+ * to be usual here: each server gets its own copy of each statement, so the one that is ahead brings the new
+ * ones.
+ */
+static bool fresh_copy(struct match *match, const struct match_connection *connection, struct hotkey *hot,
+		       uint64_t key, uint64_t now, uint32_t oldest)
+{
+	bool usual = match->fanout > FANOUT_MIN, first;
+	uint32_t *seen;
+
+	if (!hot) {
+		bool copy =
+		    !oldest && usual && recent_seen(match->recent, key, now, match->options.horizon_ns);
+
+		match->fanout += ((copy ? 1 : 0) - match->fanout) * FANOUT_WEIGHT;
+		return !copy;
+	}
+	seen = &hot->seen[connection->endpoint];
+	if (!usual || hot->ahead - *seen > FANOUT_DRIFT)
+		*seen = hot->ahead;
+	first = ++*seen > hot->ahead;
+	hot->ahead += first;
+	return first;
 }
 
 static void sent_to_mirror(struct match *match, struct match_connection *connection,
 			   const struct session_query *query, uint32_t tag)
 {
 	uint64_t key = query->key[0];
-	uint32_t index = enter(match, connection, query, tag), oldest;
-	struct hotkey *hot;
+	uint32_t index = enter(match, connection, query, tag), oldest, primary;
+	struct hotkey *hot = hotkeys_find(match->hot, key);
 
 	if (!index)
 		return;
-	oldest = pending_find(&match->pending, key);
-	hot = hotkeys_find(match->hot, key);
-	if (oldest)
-		pair_mirror(match, connection, index, oldest, hot, query);
-	else
-		wait_for_twin(match, index, key);
+	oldest = halves_find(&match->halves, MATCH_PRIMARY, key);
+	if (!fresh_copy(match, connection, hot, key, query->sent_ns, oldest)) {
+		unmatched(match, index, MATCH_FANOUT);
+		return;
+	}
+	if (!oldest) {
+		halves_wait(&match->halves, index, key);
+		return;
+	}
+	primary = connection->twin_known ? of_block(match, oldest, connection->twin_block) : 0;
+	if (!primary && !hot && at(match, oldest)->same_next == oldest)
+		primary = oldest;
+	if (primary) {
+		pair_up(match, connection, primary, index, key, true);
+		resolve(match, connection);
+	} else if (query->in_block) {
+		defer(match, connection, index);
+	} else {
+		guess(match, connection, index, key);
+	}
 }
 
 static void enter_block(struct match *match, struct match_connection *connection,
@@ -454,8 +433,12 @@ static void enter_block(struct match *match, struct match_connection *connection
 {
 	if (query->in_block && connection->block)
 		return;
-	connection->block = ++match->blocks ? match->blocks : ++match->blocks;
+	resolve(match, connection);
+	if (++match->blocks == 0)
+		match->blocks = 1;
+	connection->block = match->blocks;
 	connection->twin_block = 0;
+	connection->twin_known = false;
 }
 
 void match_sent(struct match *match, struct match_connection *connection, const struct session_query *query,
@@ -472,53 +455,16 @@ void match_sent(struct match *match, struct match_connection *connection, const 
 		sent_to_mirror(match, connection, query, tag);
 }
 
-/* ------------------------------------------------------------------------------------------ answers */
-
-static uint32_t pop_unanswered(struct match *match, struct match_connection *connection)
-{
-	uint32_t index = connection->unanswered_first;
-	struct entry *entry = pending_at(&match->pending, index);
-
-	connection->unanswered_first = entry->rows;
-	if (!connection->unanswered_first)
-		connection->unanswered_last = 0;
-	entry->rows = 0;
-	return index;
-}
-
-/* The connection names it no more. */
-static void done(struct match *match, uint32_t index)
-{
-	struct entry *entry = pending_at(&match->pending, index);
-
-	reply_set(entry, REPLY_DONE);
-	if (reply_has(entry, REPLY_PAIRED))
-		finish_if_answered(match, index);
-	else if (!reply_has(entry, REPLY_WAITING))
-		pending_give(&match->pending, index);
-}
-
 void match_answered(struct match *match, struct match_connection *connection,
 		    const struct session_query *query, uint32_t result)
 {
-	while (connection->unanswered_first) {
-		uint32_t index = connection->unanswered_first;
-		int32_t ahead =
-		    (int32_t)(pending_at(&match->pending, index)->serial - (uint32_t)query->serial);
-
-		if (ahead > 0)
-			return;
-		pop_unanswered(match, connection);
-		if (ahead == 0)
-			reply_write(pending_at(&match->pending, index), query, result);
-		done(match, index);
-	}
+	halves_answered(&match->halves, connection, query, result);
 }
 
 void match_close(struct match *match, struct match_connection *connection)
 {
-	while (connection->unanswered_first)
-		done(match, pop_unanswered(match, connection));
+	resolve(match, connection);
+	halves_close(&match->halves, connection);
 }
 
 /* ------------------------------------------------------------------------------------------ time */
@@ -529,11 +475,12 @@ static void expire_primary(struct match *match, uint64_t now)
 	uint32_t index;
 
 	horizon = longest > horizon ? longest : horizon;
-	while ((index = match->waiting[MATCH_PRIMARY].oldest)) {
-		uint64_t sent = pending_at(&match->pending, index)->time;
-		uint64_t age =
-		    match->clock.last ? matchclock_age(&match->clock, sent) : (now > sent ? now - sent : 0);
+	while ((index = match->halves.waiting[MATCH_PRIMARY].oldest)) {
+		uint64_t sent = at(match, index)->time;
+		uint64_t age = now > sent ? now - sent : 0;
 
+		if (match->clock.last)
+			age = matchclock_age(&match->clock, sent);
 		if (age <= horizon)
 			return;
 		leave(match, index, MATCH_NOT_MIRRORED);
@@ -544,28 +491,27 @@ static void expire_mirror(struct match *match, uint64_t now)
 {
 	uint32_t index;
 
-	while ((index = match->waiting[MATCH_MIRROR].oldest)) {
-		const struct entry *entry = pending_at(&match->pending, index);
-		bool copy = recent_seen(match->recent, ~entry->key, entry->time, match->options.horizon_ns);
+	while ((index = match->halves.waiting[MATCH_MIRROR].oldest)) {
+		const struct entry *entry = at(match, index);
+		bool copy;
 
 		if (entry->time + EARLY_NS > now)
 			return;
+		copy = recent_seen(match->recent, halves_key(entry), entry->time, match->options.horizon_ns);
+		match->fanout += ((copy ? 1 : 0) - match->fanout) * FANOUT_WEIGHT;
 		leave(match, index, copy ? MATCH_FANOUT : MATCH_NO_PRIMARY);
 	}
 }
 
 void match_tick(struct match *match, uint64_t now)
 {
-	uint32_t index;
+	uint64_t timeout = match->options.answer_timeout_ns;
 
 	depth_learn(match->depth, match->dist, match->clock.steady);
 	expire_primary(match, now);
 	expire_mirror(match, now);
-	while ((index = match->pairs.oldest)) {
-		if (pending_at(&match->pending, index)->time + match->options.answer_timeout_ns > now)
-			break;
-		finish_pair(match, index);
-	}
+	while (now > timeout && halves_give_up_oldest(&match->halves, now - timeout))
+		;
 }
 
 void match_set_clients(struct match *match, uint32_t clients)
@@ -575,6 +521,22 @@ void match_set_clients(struct match *match, uint32_t clients)
 
 /* ------------------------------------------------------------------------------------------ figures */
 
+/*
+ * Nothing has arrived for longer than anything takes: either the mirror stands still, or nothing was left.
+ * The less likely it is that `expected` statements were all dropped, the more a standstill explains the
+ * silence.
+ */
+static double after_silence(const struct match *match, uint64_t now, double expected)
+{
+	uint64_t silence = now > match->clock.last ? now - match->clock.last : 0;
+	double none;
+
+	if (silence < SILENCE_MIN_NS + 3 * lagdist_longest(match->dist) || depth_share(match->depth) > 0.98)
+		return expected;
+	none = exp(-expected);
+	return expected * STANDSTILL / (STANDSTILL + none);
+}
+
 double match_depth(struct match *match, uint64_t now)
 {
 	double cap = (double)match->options.queue_limit * match->clients, sum;
@@ -583,8 +545,9 @@ double match_depth(struct match *match, uint64_t now)
 		return NAN;
 	lagdist_update(match->dist, now);
 	depth_learn(match->depth, match->dist, match->clock.steady);
-	sum = depth_estimate(match->depth, match->dist, &match->pending, &match->waiting[MATCH_PRIMARY],
-			     match->clock.steady);
+	sum = depth_estimate(match->depth, match->dist, &match->halves.pending,
+			     &match->halves.waiting[MATCH_PRIMARY], match->clock.steady);
+	sum = after_silence(match, now, fmax(sum - match->deferred, 0));
 	return cap > 0 && sum > cap ? cap : sum;
 }
 
@@ -595,15 +558,13 @@ double match_share(const struct match *match)
 
 uint64_t match_oldest(struct match *match, uint64_t now)
 {
-	uint64_t give_up = lagdist_longest(match->dist) * 3 / 2;
-	uint32_t index = match->waiting[MATCH_PRIMARY].oldest;
 	uint64_t sent;
 
-	(void)give_up;
-	if (!index || !match->clock.last)
+	if (!match->clock.last)
 		return 0;
-	sent = pending_at(&match->pending, index)->time;
-	return now > sent ? now - sent : 0;
+	sent = depth_oldest(match->depth, match->dist, &match->halves.pending,
+			    &match->halves.waiting[MATCH_PRIMARY], match->clock.steady);
+	return sent && now > sent ? now - sent : 0;
 }
 
 uint64_t match_median_lag(const struct match *match)
@@ -611,18 +572,19 @@ uint64_t match_median_lag(const struct match *match)
 	return lagdist_median(match->dist);
 }
 
-const struct match_counters *match_counters(const struct match *match)
+const struct match_counters *match_counters(struct match *match)
 {
+	match->counters.unanswered = match->halves.unanswered;
 	return &match->counters;
 }
 
 size_t match_bytes(const struct match *match)
 {
-	return sizeof(*match) + pending_bytes(&match->pending) + hotkeys_bytes() + lagdist_bytes() +
+	return sizeof(*match) + pending_bytes(&match->halves.pending) + hotkeys_bytes() + lagdist_bytes() +
 	       depth_bytes() + recent_bytes();
 }
 
 uint32_t match_entries(const struct match *match)
 {
-	return match->pending.entries.live;
+	return match->halves.pending.entries.live;
 }

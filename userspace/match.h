@@ -35,12 +35,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "pair.h"
 #include "session.h"
 
 #define MATCH_DEFAULT_ENTRIES 3000000u
-#define MATCH_ENDPOINTS       8 /* servers of one mirror that are told apart */
-
-enum match_side { MATCH_PRIMARY, MATCH_MIRROR, MATCH_SIDES };
 
 /* Label values of `reason`; the order is that of UNMATCHED in counters.def. */
 enum match_reason {
@@ -59,26 +57,6 @@ struct match_options {
 	uint32_t queue_limit;       /* requests per client of the proxy; 0 = not known */
 };
 
-/* How one half of a pair was answered. */
-struct match_answer {
-	bool answered; /* false: timed out, or lost */
-	bool skipped;  /* never executed: an error earlier in its extended batch */
-	enum outcome outcome;
-	char sqlstate[6];
-	uint64_t sent_ns;
-	uint64_t duration_ns; /* to a microsecond */
-	uint32_t rows;        /* saturated */
-	uint32_t result;      /* as given to match_answered; 0 = none */
-	uint32_t tag;         /* as given to match_sent */
-};
-
-struct match_pair {
-	uint64_t key; /* session_query.key[0] */
-	bool certain; /* the only candidate, or known from its transaction */
-	struct match_answer primary, mirror;
-	uint64_t lag_ns;
-};
-
 struct match_sink {
 	void *ctx;
 	/* A pair was found; lag is never below 0 (clamped ones are counted). Ambiguous pairs are sampled only
@@ -94,16 +72,6 @@ struct match_counters {
 	uint64_t unmatched[MATCH_SIDES][MATCH_REASONS];
 	uint64_t unanswered;      /* pairs whose wait was over */
 	uint64_t hotkeys_evicted; /* repeated keys displaced from their table */
-};
-
-/* What match keeps of one backend connection: embedded by the caller, zeroed by match_open. */
-struct match_connection {
-	enum match_side side;
-	uint8_t endpoint;          /* which server of the mirror, below MATCH_ENDPOINTS */
-	uint32_t block;            /* of its current transaction or request; 0 before the first */
-	uint32_t twin_block;       /* mirror: the primary's block it is a copy of; 0 = not known */
-	uint32_t unanswered_first; /* entries, in order of serial */
-	uint32_t unanswered_last;
 };
 
 struct match;
@@ -138,7 +106,7 @@ uint64_t match_oldest(struct match *match, uint64_t now_ns);
 /* Median of the recent lags, ns; 0 before the first. */
 uint64_t match_median_lag(const struct match *match);
 
-const struct match_counters *match_counters(const struct match *match);
+const struct match_counters *match_counters(struct match *match);
 size_t match_bytes(const struct match *match);
 /* Entries in use: waiting on either side, and pairs that wait for answers. */
 uint32_t match_entries(const struct match *match);

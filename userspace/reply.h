@@ -9,7 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "match.h"
+#include "pair.h"
 #include "pending.h"
 
 enum reply_flag {

@@ -28,7 +28,10 @@ class MirrorProxy:
         for key, value in options.items():
             argv += [f"--{key.replace('_', '-')}"] + ([] if value is True else [str(value)])
         self._side_channel = None
-        self.process = Process(argv, os.path.join(directory, f"{name}.log"))
+        for stale in (log := os.path.join(directory, f"{name}.log"), self.control_path):
+            if os.path.exists(stale):
+                os.unlink(stale)
+        self.process = Process(argv, log)
         try:
             self.port = int(wait_for(self._port, "the test proxy to listen").group(1))
             self._side_channel = socket.socket(socket.AF_UNIX)

@@ -20,9 +20,10 @@ struct backend {
 	void *ctx;
 	struct link *link;
 	struct framer framer;
-	bool ready, closed, copy;
-	unsigned due;  /* ReadyForQuery messages */
-	int preparing; /* statement whose ParseComplete is due, or NONE */
+	bool ready, closed;
+	bool extended, copied; /* see backend_expect */
+	unsigned due;          /* ReadyForQuery messages */
+	int preparing;         /* statement whose ParseComplete is due, or NONE */
 	uint8_t known[STATEMENT_MAX / 8], tried[STATEMENT_MAX / 8];
 };
 
@@ -40,6 +41,22 @@ static void on_ready_for_query(struct backend *b, uint8_t status)
 	}
 }
 
+static void on_copy_in(struct backend *b)
+{
+	static const uint8_t fail[] = {'f', 0, 0, 0, 5, 0}, sync[] = {'S', 0, 0, 0, 4};
+
+	if (!b->due) /* its owner passes on what the client sends */
+		return;
+	if (b->copied) {
+		b->due -= b->extended && b->due > 1;
+		return;
+	}
+	backend_write(b, fail, sizeof(fail));
+	if (b->extended)
+		backend_write(b, sync, sizeof(sync));
+	backend_flush(b);
+}
+
 static void on_message(struct backend *b)
 {
 	switch (b->framer.header[0]) {
@@ -51,9 +68,7 @@ static void on_message(struct backend *b)
 			b->known[b->preparing / 8] |= (uint8_t)(1u << b->preparing % 8);
 		break;
 	case 'G':
-		if (b->copy && b->due > 1)
-			b->due--;
-		b->copy = false;
+		on_copy_in(b);
 		break;
 	case 'R':
 		if (memcmp(b->framer.body, "\0\0\0", 4)) /* wants more than trust */
@@ -147,10 +162,11 @@ void backend_mark(struct backend *b)
 	link_mark(b->link);
 }
 
-void backend_expect(struct backend *b, unsigned answers, bool copy)
+void backend_expect(struct backend *b, unsigned answers, bool extended, bool copied)
 {
 	b->due += answers;
-	b->copy = copy;
+	b->extended = extended;
+	b->copied = copied;
 }
 
 void backend_flush(struct backend *b)
@@ -164,7 +180,7 @@ void backend_query(struct backend *b, const char *text)
 
 	message_write_query(&message, text);
 	backend_write(b, message.data, message.len);
-	backend_expect(b, 1, false);
+	backend_expect(b, 1, false, false);
 	backend_flush(b);
 	buffer_free(&message);
 }
@@ -195,7 +211,7 @@ void backend_prepare(struct backend *b, unsigned statement)
 	b->tried[statement / 8] |= (uint8_t)(1u << statement % 8);
 	b->preparing = (int)statement;
 	backend_write(b, message.data, message.len);
-	backend_expect(b, 1, false);
+	backend_expect(b, 1, false, false);
 	b->proxy->truth.prepared++;
 	backend_flush(b);
 	buffer_free(&message);

@@ -26,8 +26,11 @@ void backend_free(struct backend **backend);
 
 void backend_write(struct backend *backend, const void *bytes, size_t len);
 void backend_mark(struct backend *backend);
-/* So many more ReadyForQuery are due; `copy`: one less if the server asks for COPY data (see recorder.c). */
-void backend_expect(struct backend *backend, unsigned answers, bool copy);
+/*
+ * So many more ReadyForQuery are due. Should the server ask for COPY data in answer to what was `extended`,
+ * it has swallowed a Sync (see recorder.c); without `copied`, that is data and its end, it gets a CopyFail.
+ */
+void backend_expect(struct backend *backend, unsigned answers, bool extended, bool copied);
 void backend_flush(struct backend *backend);
 /* Sends Query(text) and expects its answer. */
 void backend_query(struct backend *backend, const char *text);

@@ -204,7 +204,7 @@ static void replay(struct task *task)
 		unsigned answers = write_cycle(task->cycle, backend);
 		task->sent = 0;
 		if (answers) {
-			backend_expect(backend, answers, task->cycle->copy);
+			backend_expect(backend, answers, task->cycle->extended, task->cycle->copied);
 			backend_flush(backend);
 			return;
 		}

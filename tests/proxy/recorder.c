@@ -157,7 +157,11 @@ bool recorder_message(struct recorder *r, uint8_t type)
 		cycle->lost = true;
 	if (!cycle->lost && strchr("PBDC", type))
 		rename_statement(r);
+	if ((type == 'Q' || type == 'F') && cycle->extended)
+		cycle->lost =
+		    true; /* no Sync before it: after an error the server would skip it and never answer */
 	cycle->statements += statement;
+	cycle->copied |= type == 'c' || type == 'f';
 	cycle->extended |= strchr("PBDECH", type) != NULL;
 	cycle->ended |= type == 'Q' || type == 'F' || type == 'S';
 	return statement;

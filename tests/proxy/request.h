@@ -20,6 +20,7 @@ struct cycle {
 	struct buffer kinds;  /* uint8_t for each: is it a control command? */
 	bool extended, ended; /* ended: its Query, FunctionCall or Sync is there */
 	bool copy;            /* the primary asked for COPY data */
+	bool copied;          /* its CopyDone or CopyFail is there */
 	bool lost;            /* past a bound: cannot be replayed */
 };
 

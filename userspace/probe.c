@@ -55,8 +55,9 @@ static int keep_libbpf_line(enum libbpf_print_level level, const char *format, v
 	vsnprintf(line, sizeof(line), format, args);
 	line[strcspn(line, "\n")] = '\0';
 	log_debug("%s", line);
-	/* The first one is the cause, what follows are its consequences. */
-	if (level == LIBBPF_WARN && !libbpf_text[0])
+	/* The first one is the cause, what follows are its consequences. Kernels since 5.11 need no memlock
+	 * limit. */
+	if (level == LIBBPF_WARN && !libbpf_text[0] && !strstr(line, "RLIMIT_MEMLOCK"))
 		memcpy(libbpf_text, line, sizeof(line));
 	return 0;
 }
@@ -93,15 +94,32 @@ static int check_kernel(void)
 	return err;
 }
 
+/* In this mode the helpers that read memory are refused, with no word about why. */
+static bool locked_down(void)
+{
+	char modes[128] = "";
+	FILE *file = fopen("/sys/kernel/security/lockdown", "re");
+
+	if (!file)
+		return false;
+	if (!fgets(modes, sizeof(modes), file))
+		modes[0] = '\0';
+	fclose(file);
+	return strstr(modes, "[confidentiality]");
+}
+
 static int explain(int err, const char *doing)
 {
 	if (check_kernel())
 		return err;
-	if (err == -EPERM || err == -EACCES)
+	if (locked_down())
 		set_error(
-		    "no permission while %s (%s): run as root, or with the capabilities CAP_BPF, CAP_PERFMON "
-		    "and CAP_NET_ADMIN",
-		    doing, libbpf_text[0] ? libbpf_text : strerror(-err));
+		    "the kernel's lockdown mode is `confidentiality`, which forbids BPF programs to read "
+		    "memory: boot with lockdown=integrity");
+	else if (err == -EPERM || err == -EACCES)
+		set_error(
+		    "no permission while %s: run as root, or with the capabilities CAP_BPF and CAP_PERFMON",
+		    doing);
 	else
 		set_error("the kernel refused while %s: %s%s%s", doing, strerror(-err),
 			  libbpf_text[0] ? ": " : "", libbpf_text);
@@ -175,8 +193,10 @@ int probe_open(struct probe **out, const struct probe_options *options)
 	if (err)
 		return err;
 	probe = calloc(1, sizeof(*probe));
-	if (!probe)
+	if (!probe) {
+		set_error("out of memory");
 		return -ENOMEM;
+	}
 	probe->ring_bytes = options->ring_bytes;
 	err = open_and_load(probe, options);
 	if (err)

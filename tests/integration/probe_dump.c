@@ -2,22 +2,26 @@
 /*
  * probe_dump - prints the records of the probe as lines of text, for test_capture.py.
  *
- * Usage: probe_dump [comm=NAME] [exe=PATH] [pid=PID] [cgroup=DIRECTORY] [ring=BYTES] [piece=BYTES]
- * ADDRESS/BITS:PORT ... (an IPv4 address as ::ffff:a.b.c.d, in brackets). Prints `ready` when attached.
- * Standard input: `drain` (then `.` is printed after the last record), `hold` (stop the periodic drain until
- * the next `drain`), `scan`, `totals`, `quit`, or `filter` followed by arguments as above.
+ * Usage: probe_dump check
+ *        probe_dump [comm=NAME] [exe=PATH] [pid=PID] [cgroup=DIRECTORY] [ring=BYTES] [piece=BYTES]
+ * [ADDRESS]/BITS:PORT ...
+ *
+ * An IPv4 address as ::ffff:a.b.c.d. Prints `ready` when attached. Commands on standard input, each answered
+ * by a last line `.`: `drain`; `hold` (no periodic drain until the next command); `scan`; `totals`; `drop`
+ * (all privileges); `filter` followed by arguments as above; `quit`.
  */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <grp.h>
 #include <poll.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include "exe.h"
 #include "probe.h"
 
 struct dump {
@@ -79,13 +83,13 @@ static bool parse_target(struct filter_target *target, const char *text)
 
 static bool parse_exe(struct filter *filter, const char *path)
 {
-	struct stat st;
+	struct exe exe;
 
-	if (stat(path, &st))
+	if (exe_look_up(path, &exe))
 		return false;
 	filter->select |= FILTER_BY_EXE;
-	filter->exe_dev = FILTER_DEV(major(st.st_dev), minor(st.st_dev));
-	filter->exe_ino = st.st_ino;
+	filter->exe_dev = exe.s_dev;
+	filter->exe_ino = exe.ino;
 	return true;
 }
 
@@ -165,6 +169,8 @@ static bool command(struct probe *probe, struct dump *dump, char *line, bool *he
 		return false;
 	if (!strcmp(line, "scan") && probe_scan(probe))
 		printf("error %s\n", probe_error());
+	if (!strcmp(line, "drop") && (setgroups(0, NULL) || setgid(65534) || setuid(65534)))
+		puts("error cannot drop privileges");
 	if (!strncmp(line, "filter ", 7))
 		replace_filter(probe, dump, line + 7);
 	while (!*held && probe_drain(probe, print_record, NULL) > 0)
@@ -195,11 +201,19 @@ static void serve(struct probe *probe, struct dump *dump)
 	}
 }
 
+static void print_line(void *ctx, const char *line)
+{
+	(void)ctx;
+	puts(line);
+}
+
 int main(int argc, char **argv)
 {
 	static struct dump dump = {.options = {.ring_bytes = 16u << 20, .max_piece_bytes = EVENT_MAX_PIECE}};
 	struct probe *probe = NULL;
 
+	if (argc == 2 && !strcmp(argv[1], "check"))
+		return probe_check_host(print_line, NULL) ? 4 : 0;
 	for (int i = 1; i < argc; i++)
 		if (!parse(&dump, argv[i]))
 			return 2;

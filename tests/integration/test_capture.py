@@ -807,3 +807,40 @@ def test_without_privilege_the_error_says_what_is_missing(listener):
                           everything_to(listener)], capture_output=True, text=True)
     assert run.returncode == 4
     assert "CAP_BPF" in run.stderr and run.stderr.count("\n") == 1
+
+
+def test_capture_goes_on_after_privileges_were_dropped(listener, client):
+    with stopping(Dump("comm=other", everything_to(listener))) as dump:
+        dump.command("drop")
+        assert not is_followed(dump, client, listener)
+        assert client.do("close") == 0
+        dump.command(f"filter comm=traps {everything_to(listener)}")
+        assert is_followed(dump, client, listener)
+        assert client.do("send 10") == 10
+        assert [r.data for r in dump.drain() if r.kind == "data"] == [stream(0, 10)]
+        assert dump.totals().bytes == 10
+
+
+def check_host(*prefix):
+    return subprocess.run([*prefix, PROGRAMS / "probe_dump", "check"], capture_output=True, text=True)
+
+
+def test_a_host_that_is_fit_is_checked_by_attaching_and_nothing_stays():
+    run = check_host()
+    assert run.returncode == 0, run.stdout
+    assert "attach mode: tracepoint" in run.stdout
+    assert f"kernel: Linux {os.uname().release}" in run.stdout
+    assert run.stderr == ""
+
+
+def test_a_host_that_is_not_fit_is_told_why_in_one_sentence():
+    run = check_host("setpriv", "--reuid", "65534", "--clear-groups")
+    assert run.returncode == 4
+    [why] = [line for line in run.stdout.splitlines() if line.startswith("not usable: ")]
+    assert "CAP_BPF" in why
+
+
+def test_two_capabilities_are_enough():
+    caps = "-all,+bpf,+perfmon"
+    run = check_host("setpriv", "--reuid", "65534", "--clear-groups", "--inh-caps", caps, "--ambient-caps", caps)
+    assert run.returncode == 0, run.stdout

@@ -43,7 +43,8 @@ void probe_set_filter(struct probe *probe, const struct filter *filter);
 /* Attaches all programs, then walks the open files of all processes once for connections that already exist.
  */
 int probe_attach(struct probe *probe);
-/* The walk alone: after the filter was widened (reload, re-resolved name). */
+/* The walk alone: after the filter was widened (reload, re-resolved name). It needs bpf(), which some kernels
+ * refuse without privileges (6.18 does not): -EPERM then, and only connections made from now on are seen. */
 int probe_scan(struct probe *probe);
 
 /* Readable when the ring passed its fill threshold; otherwise drain by timer (20 ms is a good period). */

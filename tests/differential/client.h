@@ -28,7 +28,7 @@ struct client {
 
 /* Connects if it is not connected. Exits the program when the server cannot be reached. */
 void client_ensure(struct client *client);
-/* Terminate, as PQfinish sends it. Only outside a block. */
+/* Terminate, as PQfinish sends it, between two cycles. */
 void client_close(struct client *client);
 /* A start-up that the server refuses (53300). */
 void client_refused_startup(struct client *client);

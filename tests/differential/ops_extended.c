@@ -108,6 +108,10 @@ static void send_prepared(struct client *c)
 
 static void exec_prepared(struct client *c)
 {
+	if (!c->prepared && random_chance(c->random, 90)) {
+		prepare(c);
+		return;
+	}
 	client_sends_extended(c, true);
 	send_prepared(c);
 	client_drain(c, NULL);

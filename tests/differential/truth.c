@@ -92,6 +92,12 @@ void truth_ready(struct truth *truth, struct truth_request *request, char status
 		request->block = true;
 }
 
+void truth_left(struct truth *truth, struct truth_request *request)
+{
+	truth->uncertain += request->portal;
+	settle(truth, request);
+}
+
 void truth_lost(struct truth *truth, struct truth_request *request)
 {
 	if (!request->open)

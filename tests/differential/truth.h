@@ -22,6 +22,7 @@ struct truth {
 	uint64_t failures[TRUTH_FAILURES];
 	uint64_t ignored, upkeep; /* requests */
 	uint64_t connections, startup_errors;
+	uint64_t suspended; /* PortalSuspended, answered like a command, but not the end of one */
 	/* Calls that pg_stat_statements must have counted; of these it may lack `uncertain`: it counts a
 	 * SELECT of the extended protocol when its portal is dropped, and never if an error drops it. */
 	uint64_t comparable, uncertain;
@@ -52,6 +53,8 @@ void truth_error(struct truth *truth, struct truth_request *request, const char 
 		 const char *severity);
 /* ReadyForQuery with status 'I', 'T' or 'E'. */
 void truth_ready(struct truth *truth, struct truth_request *request, char status);
+/* The client ends an idle connection, an open block with it: a rollback, no failure of its own. */
+void truth_left(struct truth *truth, struct truth_request *request);
 /* The connection is gone. */
 void truth_lost(struct truth *truth, struct truth_request *request);
 /* A start-up that the server refused. */

@@ -157,9 +157,11 @@ static void count_message(struct client *client, char type, const char *body)
 		truth_success(client->truth, &client->request, body);
 	else if (type == 'E')
 		truth_error(client->truth, &client->request, error_field(body, 'C'), error_field(body, 'V'));
+	else if (type == 's')
+		client->truth->suspended++;
 	else if (type == 'Z')
 		client->status = body[0];
-	else if (!strchr("12nTDISNAt3s", type))
+	else if (!strchr("12nTDISNAt3", type))
 		client_die(client, "unexpected message in a raw cycle");
 }
 

@@ -2,6 +2,8 @@
 """Every transcript over real sockets, whole and torn: the scripted sides themselves, and what the observer makes of it."""
 import glob
 import os
+import shutil
+import tempfile
 from collections import Counter
 
 import pytest
@@ -61,23 +63,24 @@ def test_the_scripted_client_bears_the_name_that_it_is_given(tmp_path):
 
 
 @pytest.fixture
-def observed(tmp_path):
+def observed():
     """observed(paths, **plan): the metrics after these were played while an observer watched."""
     if cannot_run():
         pytest.skip(cannot_run())
     running = []
+    directory = tempfile.mkdtemp(prefix="mo-scripted-")  # its name, that of the pin, is nobody else's
 
     def run(paths, server_plan=None, **plan):
         server = ScriptedServer(paths, server_plan)
         mirror = {"address": server.address}
         cluster = {"name": NAME, "primary": {"address": f"127.0.0.1:{free_port()}"}, "mirror": mirror}
-        running.append(Observer(str(tmp_path), [cluster], name=f"scripted{len(running)}", proxy={"comm": COMM},
-                                pin=f"/sys/fs/bpf/mo-scripted.{os.getpid()}.{len(running)}"))
-        play(tmp_path, paths, server=server, **plan)
+        running.append(Observer(directory, [cluster], name=f"observer{len(running)}", proxy={"comm": COMM}))
+        play(directory, paths, server=server, **plan)
         return running[-1].settled()
     yield run
     for observer in running:
         observer.close()
+    shutil.rmtree(directory)
 
 
 def complete(paths):

@@ -16,7 +16,7 @@ CFLAGS   ?= -O2 -g
 SANITIZE ?=
 ALL_CFLAGS = -std=gnu11 $(WARN) $(CFLAGS) $(SANITIZE) -D_GNU_SOURCE -DVERSION='"$(VERSION)"' \
 	-I. -Iuserspace -Ibpf -I$(BUILD) $(shell $(PKG_CONFIG) --cflags $(PACKAGES))
-LDLIBS   = $(shell $(PKG_CONFIG) --libs $(PACKAGES)) -lm
+LDLIBS   = $(shell $(PKG_CONFIG) --libs $(PACKAGES)) -lpg_query -lm
 BPF_CFLAGS := -std=gnu11 -O2 -g -target bpf -mcpu=v3 -D__TARGET_ARCH_$(ARCH) -Wall -Wextra -Werror \
 	-Wno-unused-parameter -Ibpf \
 	-idirafter /usr/include/$(shell uname -m)-linux-gnu

@@ -250,18 +250,12 @@ void resync_blind_ready(struct session *session, char status)
 
 static void keep_tail(struct session *session, const uint8_t *data, size_t len)
 {
-	size_t keep = len >= READY_LEN ? 0 : session->tail_len;
+	size_t fresh = len < READY_LEN ? len : READY_LEN;
+	size_t old = session->tail_len < READY_LEN - fresh ? session->tail_len : READY_LEN - fresh;
 
-	if (keep + len > READY_LEN) {
-		memmove(session->tail, session->tail + keep + len - READY_LEN, READY_LEN - len);
-		keep = READY_LEN - len;
-	}
-	if (len > READY_LEN) {
-		data += len - READY_LEN;
-		len = READY_LEN;
-	}
-	memcpy(session->tail + keep, data, len);
-	session->tail_len = keep + len;
+	memmove(session->tail, session->tail + session->tail_len - old, old);
+	memcpy(session->tail + old, data + len - fresh, fresh);
+	session->tail_len = old + fresh;
 }
 
 /* The status of a ReadyForQuery that the bytes end with, or 0. */

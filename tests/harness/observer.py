@@ -40,7 +40,7 @@ class Observer:
         self.path = os.path.join(directory, f"{name}.yaml")
         self.log = os.path.join(directory, f"{name}.log")
         self.own_pin = "pin" not in keys
-        self.pin = keys.pop("pin", f"{BPFFS}/{os.path.basename(directory)}.{name}")
+        self.pin = keys.pop("pin", f"{BPFFS}/{os.path.basename(directory)}_{name}".replace(".", "_"))
         self.config = configuration(clusters, self.pin, proxy, **keys)
         self.arguments = list(arguments)
         self.process = None

@@ -1,0 +1,281 @@
+/* SPDX-License-Identifier: MIT */
+/* main - wires: options, configuration, statistics, observation, service, and the signals that change or end
+ * them. */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "check.h"
+#include "config.h"
+#include "log.h"
+#include "loop.h"
+#include "notify.h"
+#include "observation.h"
+#include "options.h"
+#include "service.h"
+#include "stats.h"
+#include "threshold.h"
+
+#define SECOND_US 1000000
+
+struct daemon {
+	const struct options *options;
+	struct config *config;
+	struct loop *loop;
+	struct stats *stats;
+	struct threshold *threshold;
+	struct observation *observation; /* NULL with mirror_metrics_enabled: false */
+	struct service *service;
+};
+
+/* ---------------------------------------------------------------------------------------------- asked by the
+ * service */
+
+static const char *attach_mode(void *ctx)
+{
+	struct daemon *d = ctx;
+
+	return d->observation ? observation_mode(d->observation) : NULL;
+}
+
+static const char *not_ready(void *ctx)
+{
+	struct daemon *d = ctx;
+
+	return d->observation ? NULL : "mirror_metrics_enabled is false: nothing is attached";
+}
+
+/* The kernel's totals are fetched when they are looked at. */
+static void before_scrape(void *ctx, struct exposition *x)
+{
+	struct daemon *d = ctx;
+
+	(void)x;
+	if (d->observation)
+		observation_sync(d->observation);
+}
+
+/* ----------------------------------------------------------------------------------------------------------
+ * run time */
+
+static void each_second(void *ctx, uint32_t what)
+{
+	struct daemon *d = ctx;
+
+	(void)what;
+	threshold_tick(d->threshold, observation_now_us());
+	if (d->observation)
+		observation_sync(d->observation);
+	notify_watchdog();
+}
+
+static void set_log_level(const struct daemon *d)
+{
+	log_set_level(d->options->log_level >= 0 ? d->options->log_level : d->config->log_level);
+}
+
+/* Parse, check, then swap: whatever is wrong with the new file, the old configuration goes on. */
+static void reload(struct daemon *d)
+{
+	struct config *fresh, *old = d->config;
+	char *error = NULL;
+	const char *key;
+
+	if (config_load(&fresh, d->options->config_path, &error)) {
+		log_error("reload refused, the old configuration goes on: %s",
+			  error ? error : "out of memory");
+		free(error);
+		return;
+	}
+	if (!config_can_reload(old, fresh, &key)) {
+		log_error("reload refused, the old configuration goes on: a change of `%s` needs a restart",
+			  key);
+		config_free(&fresh);
+		return;
+	}
+	if (d->observation && observation_reload(d->observation, fresh)) {
+		log_error("reload refused, the old configuration goes on: out of memory");
+		config_free(&fresh);
+		return;
+	}
+	d->config = fresh;
+	config_free(&old);
+	set_log_level(d);
+	log_info("configuration reloaded from %s", d->options->config_path);
+}
+
+static void on_signal(void *ctx, uint32_t signal)
+{
+	struct daemon *d = ctx;
+
+	if (signal == SIGHUP) {
+		notify_reloading();
+		reload(d);
+		notify_ready("observing");
+		return;
+	}
+	log_info("%s: detaching", signal == SIGTERM ? "SIGTERM" : "SIGINT");
+	notify_stopping();
+	loop_stop(d->loop, EXIT_OK);
+}
+
+/* ----------------------------------------------------------------------------------------------------------
+ * start, end */
+
+static int start_loop(struct daemon *d)
+{
+	static const int signals[] = {SIGTERM, SIGINT, SIGHUP};
+	int err = loop_new(&d->loop);
+
+	if (!err)
+		err = loop_add_signals(d->loop, signals, sizeof(signals) / sizeof(*signals), on_signal, d);
+	if (!err)
+		err = loop_add_timer(d->loop, SECOND_US, SECOND_US, each_second, d, NULL);
+	if (!err)
+		err = threshold_new(&d->threshold, threshold_log, NULL);
+	if (err)
+		log_error("starting: %s", strerror(-err));
+	return err ? EXIT_NOT_OK : EXIT_OK;
+}
+
+static int start_statistics(struct daemon *d)
+{
+	const struct config *config = d->config;
+	const char *names[CONFIG_CLUSTERS_MAX];
+	const struct stats_options options = {.pin = config->mirror_metrics_enabled ? config->pin : NULL,
+					      .max_clusters = config->max_clusters,
+					      .fresh = d->options->fresh,
+					      .names = names,
+					      .name_count = config->cluster_count};
+
+	for (size_t i = 0; i < config->cluster_count; i++)
+		names[i] = config->clusters[i].name;
+	switch (stats_open(&d->stats, &options)) {
+	case 0:
+		return EXIT_OK;
+	case -EBUSY:
+		log_error("%s", stats_error());
+		return EXIT_NOT_OK;
+	default:
+		log_error("%s", stats_error());
+		return EXIT_HOST;
+	}
+}
+
+static int start_observation(struct daemon *d)
+{
+	if (!d->config->mirror_metrics_enabled) {
+		log_info("mirror_metrics_enabled is false: nothing is attached, only the observer's own "
+			 "metrics are served");
+		return EXIT_OK;
+	}
+	if (observation_new(&d->observation, d->loop, d->stats, d->threshold, d->config)) {
+		log_error("%s", observation_error());
+		return EXIT_HOST;
+	}
+	return EXIT_OK;
+}
+
+static int start_service(struct daemon *d)
+{
+	const struct service_options options = {.loop = d->loop,
+						.stats = d->stats,
+						.host = d->config->listen_host,
+						.port = d->config->listen_port,
+						.observer_only = !d->config->mirror_metrics_enabled,
+						.attach_mode = attach_mode,
+						.not_ready = not_ready,
+						.ctx = d};
+
+	if (service_new(&d->service, &options)) {
+		log_error("%s", service_error());
+		return EXIT_NOT_OK;
+	}
+	service_add(d->service, (struct exposition_source){before_scrape, d}, false);
+	service_add(d->service, (struct exposition_source){threshold_write, d->threshold}, true);
+	return EXIT_OK;
+}
+
+static void announce(const struct daemon *d)
+{
+	bool v6 = strchr(d->config->listen_host, ':');
+
+	log_info("mirror-observer " VERSION ": %s, %zu cluster%s, http://%s%s%s:%u/",
+		 d->observation ? observation_mode(d->observation) : "not attached", d->config->cluster_count,
+		 d->config->cluster_count == 1 ? "" : "s", v6 ? "[" : "", d->config->listen_host,
+		 v6 ? "]" : "", service_port(d->service));
+	notify_ready(d->observation ? "observing" : "serving only its own metrics");
+}
+
+static int run(struct daemon *d)
+{
+	int status = start_loop(d);
+	int result;
+
+	if (!status)
+		status = start_statistics(d);
+	if (!status)
+		status = start_observation(d);
+	if (!status)
+		status = start_service(d);
+	if (status)
+		return status;
+	announce(d);
+	result = loop_run(d->loop);
+	return result < 0 ? EXIT_NOT_OK : result;
+}
+
+static int command_daemon(const struct options *options, struct config **config)
+{
+	struct daemon d = {.options = options, .config = *config};
+	int status;
+
+	set_log_level(&d);
+	status = run(&d);
+	service_free(&d.service);
+	observation_free(&d.observation);
+	threshold_free(&d.threshold);
+	stats_free(&d.stats);
+	loop_free(&d.loop);
+	*config = d.config;
+	return status;
+}
+
+static int with_config(const struct options *options)
+{
+	struct config *config = NULL;
+	char *error = NULL;
+	int status;
+
+	if (config_load(&config, options->config_path, &error)) {
+		fprintf(stderr, "%s\n", error ? error : "out of memory");
+		free(error);
+		return EXIT_USAGE;
+	}
+	status = options->command == COMMAND_CHECK ? check_run(config) : command_daemon(options, &config);
+	config_free(&config);
+	return status;
+}
+
+int main(int argc, char **argv)
+{
+	struct options options;
+	const char *error;
+
+	if (options_parse(&options, argc, argv, &error)) {
+		fprintf(stderr, "%s\n", error);
+		return EXIT_USAGE;
+	}
+	switch (options.command) {
+	case COMMAND_HELP:
+		fputs(options_help(), stdout);
+		return EXIT_OK;
+	case COMMAND_VERSION:
+		fputs(options_version(), stdout);
+		return EXIT_OK;
+	default:
+		return with_config(&options);
+	}
+}

@@ -1,0 +1,315 @@
+/* SPDX-License-Identifier: MIT */
+#include "observation.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <time.h>
+
+#include "classify.h"
+#include "cluster.h"
+#include "conn.h"
+#include "filter.h"
+#include "log.h"
+#include "probe.h"
+#include "proxy.h"
+#include "resolve.h"
+
+#define DRAIN_US 20000  /* the ring is drained at least this often; it wakes us earlier when it fills */
+#define TICK_US  100000 /* time-outs of requests and of late records */
+
+#define CONNECTIONS_MAX 65536
+
+/* Of each connection. A pipeline longer than that, or more prepared statements, is counted as lost track of.
+ */
+static const struct session_options session_bounds = {
+    .queue_max = 65536,
+    .prepared_max = 1024,
+    .prepared_bytes = 1 << 20,
+    .provisional_max = 256,
+};
+
+struct observation {
+	struct loop *loop;
+	const struct config *config;
+	struct stats *stats;
+	struct probe *probe;
+	struct proxy *proxy;
+	struct resolve *resolve;
+	struct classify *classify;
+	struct clusters *clusters;
+	struct conns *conns;
+	struct loop_source *ring, *drain_timer, *tick_timer, *proxy_timer;
+	uint64_t evicted_before;
+	struct probe_totals base; /* counters of the map before this process; see observation_sync */
+};
+
+static const char *error_text = "";
+
+const char *observation_error(void)
+{
+	return error_text;
+}
+
+static uint64_t now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1000000000ull + now.tv_nsec;
+}
+
+/* -------------------------------------------------------------------------------------------------- the
+ * data's way */
+
+static void on_record(void *ctx, const struct event *event)
+{
+	struct observation *o = ctx;
+
+	conns_event(o->conns, event);
+}
+
+static void drain(void *ctx, uint32_t what)
+{
+	struct observation *o = ctx;
+	int n = probe_drain(o->probe, on_record, o);
+
+	(void)what;
+	if (n < 0)
+		log_error("reading the ring buffer: %s", strerror(-n));
+}
+
+static void tick(void *ctx, uint32_t what)
+{
+	struct observation *o = ctx;
+
+	(void)what;
+	conns_tick(o->conns, now_ns());
+}
+
+static struct role role_of(void *ctx, const struct address *remote, const char *path, const char *database)
+{
+	struct observation *o = ctx;
+
+	return classify(o->classify, remote, path, database);
+}
+
+/* --------------------------------------------------------------------------------------- what is observed,
+ * and as what */
+
+/* Table and filter anew, after a reload or when a host name stands for something else. The scan finds what
+ * the wider filter would have let in. */
+static int retarget(struct observation *o)
+{
+	struct classify *fresh;
+	struct filter filter;
+	int err = classify_new(&fresh, o->config, resolve_lookup, o->resolve);
+
+	if (err)
+		return err;
+	if (classify_conflict(fresh))
+		log_warning("%s", classify_conflict(fresh));
+	classify_free(&o->classify);
+	o->classify = fresh;
+	if (filter_build(&filter, proxy_identity(o->proxy), o->classify) == -E2BIG)
+		log_warning("more than %d addresses are configured: the rest is not observed",
+			    FILTER_MAX_TARGETS);
+	probe_set_filter(o->probe, &filter);
+	return 0;
+}
+
+static void look_again(struct observation *o)
+{
+	int err = retarget(o);
+
+	if (err) {
+		log_error("looking for the proxy's connections again: %s", strerror(-err));
+		return;
+	}
+	conns_reclassify(o->conns);
+	if (probe_scan(o->probe))
+		log_warning("looking for existing connections: %s", probe_error());
+}
+
+static void on_resolved(void *ctx, bool changed)
+{
+	if (changed)
+		look_again(ctx);
+}
+
+static void refresh_proxy(void *ctx, uint32_t what)
+{
+	struct observation *o = ctx;
+
+	(void)what;
+	if (proxy_refresh(o->proxy))
+		look_again(o);
+}
+
+int observation_reload(struct observation *o, const struct config *config)
+{
+	struct proxy *proxy;
+	int err = proxy_new(&proxy, &config->proxy);
+
+	if (err)
+		return err;
+	err = clusters_configure(o->clusters, config);
+	if (err) {
+		proxy_free(&proxy);
+		return err;
+	}
+	proxy_free(&o->proxy);
+	o->proxy = proxy;
+	o->config = config;
+	if (resolve_names(o->resolve, config))
+		log_error("looking up the host names of the new configuration: out of memory");
+	look_again(o);
+	return 0;
+}
+
+/* ----------------------------------------------------------------------------------------------------------
+ * totals */
+
+/* The map continues over restarts, the kernel's totals begin at zero with each load: what was there is the
+ * base. */
+static void remember_base(struct observation *o)
+{
+	const struct stats_observer *observer = stats_observer(o->stats);
+
+	o->base.events = observer->events.value;
+	o->base.bytes = observer->captured_bytes.value;
+	o->base.lost_control = observer->lost_records.value;
+	o->evicted_before = observer->evictions.connections;
+	for (int i = LOSS_NONE + 1; i < LOSS_REASONS; i++)
+		o->base.lost_bytes[i] = *stats_cell(&observer->lost_bytes, i - 1);
+}
+
+void observation_sync(struct observation *o)
+{
+	struct stats_observer *observer = stats_observer(o->stats);
+	struct probe_totals totals;
+	struct conns_totals conns;
+
+	probe_totals(o->probe, &totals);
+	conns_totals(o->conns, &conns);
+	observer->events.value = o->base.events + totals.events;
+	observer->captured_bytes.value = o->base.bytes + totals.bytes;
+	observer->lost_records.value = o->base.lost_control + totals.lost_control;
+	observer->evictions.connections = o->evicted_before + conns.evicted;
+	totals.lost_bytes[LOSS_FOREIGN_SYSCALL] += conns.unexplained_bytes;
+	for (int i = LOSS_NONE + 1; i < LOSS_REASONS; i++)
+		*stats_cell(&observer->lost_bytes, i - 1) = o->base.lost_bytes[i] + totals.lost_bytes[i];
+}
+
+const char *observation_mode(const struct observation *o)
+{
+	return probe_mode(o->probe);
+}
+
+/* ------------------------------------------------------------------------------------------------------ life
+ * cycle */
+
+static int build_stages(struct observation *o, struct threshold *threshold)
+{
+	struct conns_options options = {.max = CONNECTIONS_MAX, .session = session_bounds};
+	struct conn_sink sink;
+	int err = clusters_new(&o->clusters, o->stats, threshold);
+
+	if (!err)
+		err = clusters_configure(o->clusters, o->config);
+	if (err)
+		return err;
+	sink = clusters_sink(o->clusters);
+	sink.classify = role_of;
+	sink.classify_ctx = o;
+	err = conns_new(&o->conns, &options, &sink);
+	if (!err)
+		err = proxy_new(&o->proxy, &o->config->proxy);
+	if (!err)
+		err = resolve_new(&o->resolve, o->loop, &resolve_default_options, on_resolved, o);
+	return err ? err : resolve_names(o->resolve, o->config);
+}
+
+static int attach(struct observation *o)
+{
+	const struct probe_options options = {.ring_bytes = o->config->ring_bytes,
+					      .max_piece_bytes = EVENT_MAX_PIECE};
+	int err = probe_open(&o->probe, &options);
+
+	if (!err)
+		err = retarget(o);
+	if (!err)
+		err = probe_attach(o->probe);
+	if (err)
+		error_text = probe_error();
+	return err;
+}
+
+static int listen_to_loop(struct observation *o)
+{
+	int err = loop_add_fd(o->loop, probe_fd(o->probe), EPOLLIN, drain, o, &o->ring);
+
+	if (!err)
+		err = loop_add_timer(o->loop, DRAIN_US, DRAIN_US, drain, o, &o->drain_timer);
+	if (!err)
+		err = loop_add_timer(o->loop, TICK_US, TICK_US, tick, o, &o->tick_timer);
+	if (err)
+		return err;
+	return loop_add_timer(o->loop, PROXY_REFRESH_US, PROXY_REFRESH_US, refresh_proxy, o, &o->proxy_timer);
+}
+
+int observation_new(struct observation **out, struct loop *loop, struct stats *stats,
+		    struct threshold *threshold, const struct config *config)
+{
+	struct observation *o = calloc(1, sizeof(*o));
+	int err;
+
+	error_text = "out of memory";
+	if (!o)
+		return -ENOMEM;
+	o->loop = loop;
+	o->stats = stats;
+	o->config = config;
+	remember_base(o);
+	err = build_stages(o, threshold);
+	if (!err)
+		err = attach(o);
+	if (!err)
+		err = listen_to_loop(o);
+	if (err) {
+		observation_free(&o);
+		return err;
+	}
+	*out = o;
+	return 0;
+}
+
+void observation_free(struct observation **observation)
+{
+	struct observation *o = *observation;
+
+	if (!o)
+		return;
+	loop_remove(&o->ring);
+	loop_remove(&o->drain_timer);
+	loop_remove(&o->tick_timer);
+	loop_remove(&o->proxy_timer);
+	if (o->probe && o->conns) {
+		drain(o, 0); /* what was captured until now still counts */
+		observation_sync(o);
+	}
+	conns_free(&o->conns);
+	clusters_free(&o->clusters);
+	resolve_free(&o->resolve);
+	proxy_free(&o->proxy);
+	classify_free(&o->classify);
+	probe_free(&o->probe);
+	free(o);
+	*observation = NULL;
+}
+
+uint64_t observation_now_us(void)
+{
+	return now_ns() / 1000;
+}

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * observation - the observing half of the daemon: capture, connections and clusters, wired to each other and
+ * to the loop.
+ *
+ * Owns the probe, the resolver, the classification and the connections. What it finds out goes into the
+ * statistics. Exists only while mirror_metrics_enabled.
+ */
+#ifndef MO_OBSERVATION_H
+#define MO_OBSERVATION_H
+
+#include <stdint.h>
+
+#include "config.h"
+#include "loop.h"
+#include "stats.h"
+#include "threshold.h"
+
+struct observation;
+
+/*
+ * Loads and attaches; from then on the loop drains the records. The configuration must outlive the
+ * observation or the next observation_reload. 0 or -errno: observation_error() is then one sentence with the
+ * remedy.
+ */
+int observation_new(struct observation **out, struct loop *loop, struct stats *stats,
+		    struct threshold *threshold, const struct config *config);
+/* Detaches everything. */
+void observation_free(struct observation **observation);
+const char *observation_error(void);
+
+/* Takes a checked configuration; connections keep their sessions and are classified anew. 0 or -ENOMEM. */
+int observation_reload(struct observation *observation, const struct config *config);
+
+/* Copies the kernel's totals into the statistics; call before they are shown. */
+void observation_sync(struct observation *observation);
+const char *observation_mode(const struct observation *observation);
+/* CLOCK_MONOTONIC, microseconds: the clock of everything here. */
+uint64_t observation_now_us(void);
+
+#endif

@@ -304,6 +304,8 @@ void session_close(struct session *session, enum session_end how, uint64_t now_n
 	if (session->pairing == PAIRING_NONE)
 		return;
 	session->now_ns = now_ns;
+	if (how == SESSION_END_SERVER && session->terminated)
+		how = SESSION_END_CLIENT;
 	if (session->pairing == PAIRING_PROVISIONAL) {
 		outbox_release(session, false);
 		session->pairing = PAIRING_BLIND;

@@ -476,6 +476,9 @@ void session_frontend_message(struct session *session, const struct frame *frame
 		if (session->pipeline.count)
 			push_kind(session, ITEM_COPY_END);
 		break;
+	case 'X':
+		session->terminated = true;
+		break;
 	}
 	session->hashing = false;
 }

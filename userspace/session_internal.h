@@ -103,6 +103,7 @@ struct session {
 	/* start-up */
 	bool startup_seen; /* the packet was seen or missed */
 	bool startup_done;
+	bool terminated;        /* Terminate was sent: whoever closes first, it was the client's wish */
 	bool encryption_asked;  /* SSLRequest or GSSENCRequest unanswered: one byte comes */
 	bool encryption_failed; /* and it was the first of an error */
 

@@ -58,6 +58,17 @@ def direct_tls():
             truth(startup_done=0, encrypted=1))
 
 
+def terminate_server_ends_first():
+    begun = wire.message("C", wire.text("BEGIN")) + wire.message("Z", b"T")
+    chunks = [
+        Chunk("C", 0, wire.startup_packet(user="app", database="app")), Chunk("S", 1, wire.message("R", OK) + READY),
+        Chunk("C", 2, wire.query("BEGIN")), Chunk("S", 3, begun),
+        Chunk("C", 4, wire.terminate()), Chunk("S", 5, end="close"), Chunk("C", 6, end="close"),
+    ]
+    return ("Terminate inside a block; the server's FIN is seen before the client closes, which is a matter of timing.",
+            chunks, truth(1, 1))
+
+
 def fatal_without_severity_v():
     error = wire.message("E", b"SFATAL\0C53300\0Msorry, too many clients already\0\0")
     chunks = [Chunk("C", 0, wire.startup_packet(user="app", database="app")), Chunk("S", 1, error),
@@ -67,7 +78,8 @@ def fatal_without_severity_v():
 
 
 def write_all(directory):
-    for make in (long_cancel_key, cancel_request_long_key, ssl_request_error, direct_tls, fatal_without_severity_v):
+    for make in (long_cancel_key, cancel_request_long_key, ssl_request_error, direct_tls, terminate_server_ends_first,
+                 fatal_without_severity_v):
         title, chunks, facts = make()
         comment = [title, "", f"Made by hand from the PostgreSQL manual (tests/transcripts/by_hand.py, {make.__name__})."]
         transcript.write(transcript.Transcript(comment, chunks, facts), f"{directory}/{make.__name__}.txt")

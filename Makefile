@@ -31,7 +31,7 @@ UNIT      := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/te
 
 TEST_PROGRAMS := $(patsubst tests/integration/%.c,$(BUILD)/tests/%,$(wildcard tests/integration/*.c))
 
-.PHONY: all unit test-programs check check-queue check-differential lint install demo bench fuzz FORCE clean help print-cflags
+.PHONY: all unit test-programs check check-queue check-differential lint install demo bench bench-match fuzz FORCE clean help print-cflags
 .SECONDARY:
 all: $(BUILD)/mirror-observer
 
@@ -136,6 +136,14 @@ demo:
 bench:
 	tests/bench/bench
 
+# What one statement costs in matching, and its memory.
+bench-match: $(BUILD)/bench/bench_match
+	$<
+
+$(BUILD)/bench/%: tests/bench/%.c $(BUILD)/libobserver.a
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) -o $@ $< $(BUILD)/libobserver.a $(LDLIBS)
+
 install: all
 	install -D -m 755 $(BUILD)/mirror-observer $(DESTDIR)$(PREFIX)/bin/mirror-observer
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/doc/mirror-observer observer.yaml README.md LICENSE
@@ -155,6 +163,7 @@ help:
 	@echo 'make lint      format, include rules, licence lines, shell, man pages, documentation of metrics and keys'
 	@echo 'make demo      scripts/demo: real servers, a real proxy, true figures (as root)'
 	@echo 'make bench     what observing costs, measured (as root)'
+	@echo 'make bench-match  what matching costs for each statement, in time and memory'
 	@echo 'make install   to PREFIX=$(PREFIX), below DESTDIR'
 	@echo 'make clean     remove $(BUILD)/'
 

@@ -28,10 +28,15 @@ size_t depth_bytes(void)
 	return sizeof(struct depth);
 }
 
+static uint64_t slice_of(const struct depth *depth, uint64_t time)
+{
+	return time / depth->width + 1;
+}
+
 /* NULL if the slice is too old to be remembered; a new one is made room for. */
 static struct depth_slice *slice_at(struct depth *depth, uint64_t time)
 {
-	uint64_t number = time / depth->width + 1;
+	uint64_t number = slice_of(depth, time);
 
 	if (!depth->newest)
 		depth->newest = depth->decided = number;
@@ -62,6 +67,8 @@ void depth_left(struct depth *depth, uint64_t time, bool arrived)
 		return;
 	if (slice->waiting)
 		slice->waiting--;
+	if (arrived && slice_of(depth, time) < depth->decided && depth->arrived < depth->sent)
+		depth->arrived++; /* later than was thought possible: the verdict was wrong */
 	if (!arrived && slice->sent)
 		slice->sent--; /* without a verdict: r must not see it */
 }
@@ -121,11 +128,6 @@ static struct survival survival_of(const struct depth *depth, const struct lagdi
 	if (s.share > 0.98) /* nothing is dropped: the tail of F is only not seen yet */
 		s.ceiling = 1 - 0.5 / (lagdist_weight(dist) + 1);
 	return s;
-}
-
-static uint64_t slice_of(const struct depth *depth, uint64_t time)
-{
-	return time / depth->width + 1;
 }
 
 /* Those of the slices before `number`. */

@@ -19,8 +19,10 @@
 #define ROUNDS      3              /* of expectation maximisation; more of them fit the noise */
 #define DOUBT       0.02f          /* part of the search's result that is given up for "anything" */
 #define INFORMATION 0.2            /* of an ambiguous observation against a certain one */
+#define FORGET      3              /* how many times faster than time a reach that is not used is given up */
 #define REACH_NS    200000000ull
-#define TAU_MIN     5e8 /* ns in which observations fade, at least and at most */
+#define TAU_OF_LAG  0.75
+#define TAU_MIN     2e8 /* ns in which observations fade, at least and at most */
 #define TAU_MAX     2e9
 
 struct certain {
@@ -105,20 +107,19 @@ float *lagdist_ambiguous(struct lagdist *dist, uint64_t now)
 	return dist->ambiguous[place];
 }
 
-/* Old observations fade; the slower they come, the slower. */
-static double fading(const struct lagdist *dist, uint64_t now)
+/*
+ * The time constant with which observations fade once the search has spoken: in proportion to the lag, since
+ * a long lag changes slowly and takes more observations.
+ */
+static double fading(const struct lagdist *dist)
 {
-	uint64_t since = 0;
+	float below = 0;
+	unsigned b = 0;
 	double tau;
 
-	if (dist->ambiguous_count > AMBIGUOUS / 2)
-		since = dist->ambiguous_time[(dist->ambiguous_count - AMBIGUOUS / 2) % AMBIGUOUS];
-	if (dist->certain_count > CERTAIN / 2) {
-		uint64_t other = dist->certain[(dist->certain_count - CERTAIN / 2) % CERTAIN].time;
-
-		since = other > since ? other : since;
-	}
-	tau = (double)(now - since);
+	while (b + 1 < BINS && (below += dist->share[b]) < 0.5f)
+		b++;
+	tau = TAU_OF_LAG * (double)lagdist_edge(b);
 	return tau > TAU_MAX ? TAU_MAX : tau < TAU_MIN ? TAU_MIN : tau;
 }
 
@@ -196,7 +197,10 @@ static unsigned expect(struct lagdist *dist, uint64_t elapsed, const float *cert
 	unsigned bins;
 
 	dist->reach += elapsed;
-	dist->reach = dist->reach < reach ? dist->reach : reach;
+	if (dist->reach > reach + FORGET * elapsed) /* not at once: the last estimate may be wrong */
+		dist->reach -= FORGET * elapsed;
+	else if (dist->reach > reach)
+		dist->reach = reach;
 	bins = lagdist_bin(dist->reach) + 1;
 
 	for (unsigned b = bins; b < BINS; b++)
@@ -204,19 +208,20 @@ static unsigned expect(struct lagdist *dist, uint64_t elapsed, const float *cert
 			bins = b + 1;
 	bins = (bins + 7) / 8 * 8;
 	lagsearch_fade(&dist->search, (double)elapsed * 1e-9, dist->edges);
+	if (dist->searched + AMBIGUOUS < dist->ambiguous_count)
+		dist->searched = dist->ambiguous_count - AMBIGUOUS;
 	for (; dist->searched < dist->ambiguous_count; dist->searched++)
 		lagsearch_observe(&dist->search, dist->ambiguous[dist->searched % AMBIGUOUS], dist->edges);
-	lagsearch_shares(&dist->search, bins, dist->edges, dist->share);
+	lagsearch_shares(&dist->search, bins, lagdist_bin(dist->median), dist->edges, dist->share);
 	for (unsigned b = 0; b < bins; b++)
 		dist->share[b] = (1 - DOUBT) * dist->share[b] + DOUBT / (float)bins;
 	return bins;
 }
 
-static double maximise(struct lagdist *dist, uint64_t now, uint64_t elapsed, double tau, const float *certain)
+static double maximise(struct lagdist *dist, uint64_t now, double tau, const float *certain, unsigned bins)
 {
 	uint64_t count = dist->ambiguous_count < AMBIGUOUS ? dist->ambiguous_count : AMBIGUOUS;
 	float weight[AMBIGUOUS], next[BINS];
-	unsigned bins = expect(dist, elapsed, certain);
 	double sum = 0;
 
 	for (uint64_t i = 0; i < count; i++)
@@ -287,13 +292,17 @@ static void estimate_certain(struct lagdist *dist, uint64_t now)
 static void estimate_both(struct lagdist *dist, uint64_t now)
 {
 	uint64_t elapsed = dist->updated ? now - dist->updated : WINDOW_NS;
-	double tau = fading(dist, now);
 	float certain[BINS];
+	unsigned bins;
+	double tau;
 
 	dist->updated = now;
 	dist->certain_used = dist->certain_count;
+	certain_shares(dist, now, 0, certain);
+	bins = expect(dist, elapsed, certain);
+	tau = fading(dist);
 	dist->weight = certain_shares(dist, now, tau, certain);
-	dist->weight += INFORMATION * maximise(dist, now, elapsed, tau, certain);
+	dist->weight += INFORMATION * maximise(dist, now, tau, certain, bins);
 	summarise(dist, now, true);
 }
 

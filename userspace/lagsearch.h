@@ -22,7 +22,9 @@ struct lagsearch {
 void lagsearch_observe(struct lagsearch *search, const float *observation, const float *edges);
 /* Evidence fades with time; the longer the lag, the slower. */
 void lagsearch_fade(struct lagsearch *search, double elapsed_s, const float *edges_s);
-/* The distribution that follows, summing to 1 over the first `bins` bins, the others 0. */
-void lagsearch_shares(const struct lagsearch *search, unsigned bins, const float *edges, float *out);
+/* The distribution that follows, summing to 1 over the first `bins` bins, the others 0. last: the bin of the
+ * median before. */
+void lagsearch_shares(const struct lagsearch *search, unsigned bins, unsigned last, const float *edges,
+		      float *out);
 
 #endif

@@ -306,6 +306,13 @@ static void observe(struct match *match, struct hotkey *hot, uint64_t now)
 		hotkey_observe(hot, now, lagdist_ambiguous(match->dist, now));
 }
 
+/* Ages and lags are judged together: neither moves before the end of a silence is understood. */
+static void update_lags(struct match *match, uint64_t now)
+{
+	if (!match->clock.unsettled)
+		lagdist_update(match->dist, now);
+}
+
 static void pair_up(struct match *match, struct match_connection *connection, uint32_t primary,
 		    uint32_t mirror, uint64_t key, bool certain)
 {
@@ -329,7 +336,7 @@ static void guess(struct match *match, struct match_connection *connection, uint
 		return;
 	}
 	observe(match, hot, now);
-	lagdist_update(match->dist, now);
+	update_lags(match, now);
 	median = lagdist_median(match->dist);
 	primary = of_block(match, oldest, connection->twin_block);
 	if (!primary)
@@ -543,7 +550,7 @@ double match_depth(struct match *match, uint64_t now)
 
 	if (!match->clock.last)
 		return NAN;
-	lagdist_update(match->dist, now);
+	update_lags(match, now);
 	depth_learn(match->depth, match->dist, match->clock.steady);
 	sum = depth_estimate(match->depth, match->dist, &match->halves.pending,
 			     &match->halves.waiting[MATCH_PRIMARY], match->clock.steady);

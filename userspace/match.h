@@ -8,9 +8,12 @@
  * The method
  *   - A twin has the same key (statement text and parameters). Either side may be seen first. Transaction
  *     control, session settings and ignored statements take no part.
- *   - One candidate: the pair is certain, its lag is sampled. Several: the one in the transaction that an
- * earlier statement of the same mirror transaction was paired with; else the one whose lag is nearest to the
- * running median.
+ *   - One candidate: the pair is certain, its lag is sampled. Several: the one in the transaction that
+ * another statement of the same mirror transaction was paired with for certain; one inside a transaction is
+ * put off until a neighbour, earlier or later, has told, at most MATCH_DEFERRED of them and until the
+ * transaction ends. Else the one whose lag is nearest to the running median.
+ *   - A further copy (a mirror of several servers) is told by its key having been paired a while ago; once
+ * copies are usual, each server is expected to get its own of each repeated key too.
  *   - The lag's distribution comes from certain pairs (lagdist.h); where those are too few, since only a few
  *     distinct statements are in use, from the times at which each key was sent to the primary at all,
  *     whatever was paired with what (hotkeys.h). So a wrong pair cannot mislead the search for the right lag,
@@ -18,10 +21,12 @@
  *   - The depth is the survival estimate of depth.h, capped at queue_limit x clients where known.
  *   - What is older than the horizon on the clock of matches (matchclock.h) leaves as not_mirrored.
  * Its limits: pairs among statements of one key are right as a crowd, not each one. With only hot statements
- * a lag of L seconds is located within about a second if at least a dozen keys each come less than 256 / L
- * times a second; with fewer keys the estimate is late or stays at its old value. A part of the mirror that
- * stands still while the rest moves on is taken for drops once it is older than 1.5 times the longest recent
- * lag.
+ * a lag of L seconds is located to about a third of itself, and about L late, if some thirty keys each come
+ * less often than 256 / L times a second; with ten keys or fewer that each come hundreds of times a second
+ * the estimate stays short of a long lag. The mean lag of such statements can be off by half during and after
+ * an overflow. What is dropped shows only when its turn has passed, hence queue_limit as a cap. A part of the
+ * mirror that stands still while the rest moves on is taken for drops once it is older than 1.5 times the
+ * longest recent lag.
  *
  * Memory: 64 bytes an entry and 4 for the index, taken as needed up to max_entries; about 1.5 MiB besides.
  * The default, 3 million entries, holds 100,000 statements/s for a horizon of 30 s in 196 MiB. Past that the

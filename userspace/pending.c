@@ -5,6 +5,7 @@
 #include "pending.h"
 
 #define FIRST_BUCKETS 1024u /* a power of two */
+#define LATE_STEPS    1024u /* that a late-comer is put back at most */
 
 static uint32_t *bucket_at(const struct pending *pending, uint32_t number)
 {
@@ -122,7 +123,8 @@ void pending_add(struct pending *pending, uint32_t index, uint64_t key)
 		return;
 	}
 	before = pending_at(pending, oldest)->same_prev;
-	while (before != oldest && pending_at(pending, before)->time > entry->time)
+	for (unsigned n = 0;
+	     n < LATE_STEPS && before != oldest && pending_at(pending, before)->time > entry->time; n++)
 		before = pending_at(pending, before)->same_prev;
 	entry->same_prev = before;
 	entry->same_next = pending_at(pending, before)->same_next;
@@ -156,7 +158,7 @@ void pending_age_add(struct pending *pending, struct age_list *list, uint32_t in
 	struct entry *entry = pending_at(pending, index);
 	uint32_t before = list->youngest;
 
-	while (before && pending_at(pending, before)->time > entry->time)
+	for (unsigned n = 0; n < LATE_STEPS && before && pending_at(pending, before)->time > entry->time; n++)
 		before = pending_at(pending, before)->age_prev;
 	entry->age_prev = before;
 	entry->age_next = before ? pending_at(pending, before)->age_next : list->oldest;

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT */
+#include <string.h>
+
+#include "pgpool.h"
+
+static const char *const whole[] = {"SELECT now()", "SELECT CURRENT_DATE", "SELECT version()"};
+
+static const char *const beginnings[] = {
+    "SELECT count(*) FROM pg_catalog.pg_proc AS p, pg_catalog.pg_namespace AS n WHERE p.proname = '",
+    "SELECT count(*) FROM pg_catalog.pg_attrdef AS d, pg_catalog.pg_class AS c WHERE d.adrelid = c.oid AND ",
+    "SELECT count(*) FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON (c.relnamespace = n.oid)",
+    "SELECT attname, pg_get_expr(d.adbin, d.adrelid), coalesce((pg_get_expr(d.adbin, d.adrelid) LIKE ",
+};
+
+#define LOCK_BEGIN "LOCK TABLE \""
+#define LOCK_END   "\" IN SHARE ROW EXCLUSIVE MODE"
+
+static bool begins(const char *text, size_t len, const char *with)
+{
+	size_t n = strlen(with);
+
+	return len >= n && memcmp(text, with, n) == 0;
+}
+
+static bool locks_for_insert(const char *text, size_t len)
+{
+	size_t tail = strlen(LOCK_END);
+
+	return len >= strlen(LOCK_BEGIN) + tail && begins(text, len, LOCK_BEGIN) &&
+	       memcmp(text + len - tail, LOCK_END, tail) == 0;
+}
+
+bool pgpool_own_statement(const char *text, size_t len)
+{
+	for (size_t i = 0; i < sizeof(whole) / sizeof(whole[0]); i++)
+		if (len == strlen(whole[i]) && begins(text, len, whole[i]))
+			return true;
+	for (size_t i = 0; i < sizeof(beginnings) / sizeof(beginnings[0]); i++)
+		if (begins(text, len, beginnings[i]))
+			return true;
+	return locks_for_insert(text, len);
+}

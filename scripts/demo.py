@@ -2,6 +2,7 @@
 """The running part of scripts/demo: demo.py SECONDS (0 = until Ctrl-C)."""
 
 import collections
+import contextlib
 import itertools
 import os
 import signal
@@ -12,7 +13,8 @@ import time
 import psycopg
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "tests"))
-from harness import Client, Observer, Pgbench, Stand, cluster, interruptible, leftovers, wait_for  # noqa: E402
+from harness import Client, Observer, Pgbench, Stand, cluster, interruptible, leftovers  # noqa: E402
+from harness.load import MODES  # noqa: E402
 
 NAME = "app_mirror"
 EVERY = 3.0  # seconds between two lines of the table
@@ -68,7 +70,7 @@ def row(cells):
     return "  ".join(str(cell).rjust(11) for cell in cells)
 
 
-def watch(observer, load, trouble, seconds):
+def watch(observer, loads, trouble, seconds):
     """Prints the table until the time is up, Ctrl-C, or the load ends by itself (which is an error)."""
     print(row(COLUMNS), flush=True)
     since = time.monotonic()
@@ -77,8 +79,9 @@ def watch(observer, load, trouble, seconds):
             left = seconds - (time.monotonic() - since) if seconds else EVERY
             time.sleep(max(0, min(EVERY, left)))
             print(row(line(observer.metrics(), since)), flush=True)
-            if not load.running():
-                raise RuntimeError(f"pgbench ended early:\n{load.output()}")
+            for load in loads:
+                if not load.running():
+                    raise RuntimeError(f"pgbench ended early:\n{load.output()}")
             if trouble.problem:
                 raise RuntimeError(f"the reconnecting client failed: {trouble.problem}")
     except KeyboardInterrupt:
@@ -118,14 +121,17 @@ def demonstrate(stand, seconds):
         print(f"metrics        {observer.url}/metrics\nstart page     {observer.url}/\n"
               f"configuration  {observer.path}\nthrough pgpool psql -h 127.0.0.1 -p {stand.pgpool.port} -U postgres app\n",
               flush=True)
-        load = Pgbench(stand.pgpool, stand.path("pgbench.log"), mode="prepared", clients=8, seconds=seconds or 10**6)
         trouble = Troublemaker(stand.pgpool)
         trouble.start()
         try:
-            with load:
-                watch(observer, load, trouble, seconds)
-                load.signal(signal.SIGALRM)  # as at the end of its time: each client finishes its transaction
-                load.wait()
+            with contextlib.ExitStack() as stack:
+                loads = [stack.enter_context(Pgbench(stand.pgpool, stand.path(f"{mode}.log"), mode=mode, clients=2,
+                                                     seconds=10**6)) for mode in MODES]
+                watch(observer, loads, trouble, seconds)
+                for load in loads:
+                    load.signal(signal.SIGALRM)  # as at the end of its time: each client finishes its transaction
+                for load in loads:
+                    load.wait()
         finally:
             trouble.stop()
         return compare(stand, observer)

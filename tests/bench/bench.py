@@ -19,7 +19,7 @@ import sys
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 from harness import Observer, Stand, cluster, interruptible, leftovers, pgbench  # noqa: E402
-from harness.load import PIPELINE  # noqa: E402
+from harness.load import MODES  # noqa: E402
 
 BPF_STATS = "/proc/sys/kernel/bpf_stats_enabled"
 CLIENTS = 8
@@ -38,27 +38,23 @@ def bpf_stats():
             file.write(before)
 
 
-def bpf_nanoseconds(pid):
-    """{program: (run time in ns, runs)} of what the process holds."""
+def bpf_nanoseconds(observer):
+    """{program: (run time in ns, runs)} of what the observer holds."""
     shown = subprocess.run(["bpftool", "-j", "prog", "show"], check=True, capture_output=True, text=True)
+    ours = observer.programs()
     return {program["name"]: (program.get("run_time_ns", 0), program.get("run_cnt", 0))
-            for program in json.loads(shown.stdout)
-            if any(holder["pid"] == pid for holder in program.get("pids", []))}
+            for program in json.loads(shown.stdout) if program["id"] in ours}
 
 
 class Bench:
     def __init__(self, stand, seconds):
         self.stand, self.seconds = stand, seconds
-        self.script = stand.path("pipeline.sql")
-        with open(self.script, "w", encoding="ascii") as file:
-            file.write(PIPELINE)
 
     def observer(self):
         return Observer(self.stand.directory, [cluster(self.stand.primary, self.stand.mirror)])
 
     def load(self, mode):
-        options = {"mode": "prepared", "script": self.script} if mode == "pipelined" else {"mode": mode}
-        return pgbench(self.stand.pgpool, clients=CLIENTS, seconds=self.seconds, **options)
+        return pgbench(self.stand.pgpool, clients=CLIENTS, seconds=self.seconds, mode=mode)
 
     def round(self, mode):
         """(with the observer / without, without / without) of one round."""
@@ -72,16 +68,15 @@ class Bench:
     def cost(self, mode):
         stand = self.stand
         with self.observer() as observer, bpf_stats():
-            pid = observer.process.pid
             stand.settled_counts()
             stand.reset_counts()
             before = observer.settled()
-            programs, cpu = bpf_nanoseconds(pid), observer.cpu_seconds()
+            programs, cpu = bpf_nanoseconds(observer), observer.cpu_seconds()
             self.load(mode)
             counts = stand.settled_counts()
             after = observer.settled()
             programs = {name: (ns - programs[name][0], runs - programs[name][1])
-                        for name, (ns, runs) in bpf_nanoseconds(pid).items()}
+                        for name, (ns, runs) in bpf_nanoseconds(observer).items()}
             cpu = observer.cpu_seconds() - cpu
             ours = {target: after.get("pgdog_mirror_statements_total", cluster="app_mirror", target=target,
                                       status="success")
@@ -137,7 +132,7 @@ def main():
     parser = argparse.ArgumentParser(prog="bench")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=int, default=8)
-    parser.add_argument("--modes", default="simple,extended,prepared,pipelined")
+    parser.add_argument("--modes", default=",".join(MODES))
     arguments = parser.parse_args()
     modes = arguments.modes.split(",")
     interruptible()

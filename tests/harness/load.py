@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Clients: pgbench for volume, psycopg for single statements."""
 
+import os
 import re
 import subprocess
 
@@ -9,14 +10,7 @@ import psycopg
 from .postgres import BIN
 from .process import Process
 
-PIPELINE = """\\set aid random(1, 10000)
-\\set delta random(-5000, 5000)
-\\startpipeline
-UPDATE pgbench_accounts SET abalance = abalance + :delta WHERE aid = :aid;
-SELECT abalance FROM pgbench_accounts WHERE aid = :aid;
-INSERT INTO pgbench_history (tid, bid, aid, delta, mtime) VALUES (1, 1, :aid, :delta, '2026-01-01');
-\\endpipeline
-"""
+MODES = ("simple", "extended", "prepared", "pipelined")
 
 
 def pgbench_init(server, scale=1):
@@ -25,11 +19,13 @@ def pgbench_init(server, scale=1):
                     "postgres", "app"], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
-def pgbench_argv(target, mode="simple", clients=4, seconds=None, transactions=None, script=None, options=()):
-    argv = [f"{BIN}/pgbench", "-n", "-h", target.host, "-p", str(target.port), "-U", "postgres", "-M", mode,
-            "-c", str(clients), "-j", str(min(clients, 2))]
+def pgbench_argv(target, mode="simple", clients=4, seconds=None, transactions=None, options=()):
+    """One of MODES: pgbench's own transaction where the servers' counts are a truth for it, else ours."""
+    argv = [f"{BIN}/pgbench", "-n", "-h", target.host, "-p", str(target.port), "-U", "postgres",
+            "-M", "prepared" if mode == "pipelined" else mode, "-c", str(clients), "-j", str(min(clients, 2))]
     argv += ["-T", str(seconds)] if seconds else ["-t", str(transactions or 100)]
-    argv += ["-f", str(script)] if script else []
+    script = os.path.join(os.path.dirname(os.path.abspath(__file__)), f"{mode}.sql")
+    argv += ["-f", script] if os.path.exists(script) and not options else []
     return argv + list(options) + ["app"]
 
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The daemon under test, with a configuration written for it."""
 
+import glob
 import json
 import os
 import re
@@ -109,6 +110,17 @@ class Observer:
         """Bytes."""
         with open(f"/proc/{self.process.pid}/status", encoding="ascii") as file:
             return int(re.search(r"VmHWM:\s+(\d+) kB", file.read()).group(1)) * 1024
+
+    def programs(self):
+        """Ids of the BPF programs that it holds, itself or by a link."""
+        found = set()
+        for info in glob.glob(f"/proc/{self.process.pid}/fdinfo/*"):
+            try:
+                with open(info, encoding="ascii") as file:
+                    found.update(int(number) for number in re.findall(r"^prog_id:\s+(\d+)$", file.read(), re.MULTILINE))
+            except FileNotFoundError:
+                pass
+        return found
 
     def stop(self):
         return self.process.stop() if self.process else None

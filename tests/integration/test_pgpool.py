@@ -10,7 +10,7 @@ import psycopg
 import pytest
 
 from harness import Client, Pgbench, cluster, pgbench, wait_for
-from harness.load import PIPELINE
+from harness.load import MODES
 
 NAME = "app_mirror"
 TYPES = ("connection", "timeout", "query_execution")
@@ -84,21 +84,10 @@ def test_the_metrics_of_the_contract_have_their_exact_names_and_labels(stand, ob
     assert metrics.get("pgdog_mirror_last_failure_timestamp", cluster=NAME) == 0
 
 
-@pytest.mark.parametrize("mode", ["simple", "extended", "prepared"])
+@pytest.mark.parametrize("mode", MODES)
 def test_statements_equal_the_servers_own_counts(stand, observe, mode):
     observer = observe()
     pgbench(stand.pgpool, mode=mode, clients=8, transactions=150)
-    metrics = assert_counts_agree(stand, observer)
-    assert statements(metrics, "mirror") > 8 * 150 * 6
-    assert requests(metrics, "failure") == requests(metrics, "unknown") == 0
-
-
-@pytest.mark.parametrize("mode", ["extended", "prepared"])
-def test_pipelined_statements_equal_the_servers_own_counts(stand, observe, mode, tmp_path):
-    script = tmp_path / "pipeline.sql"
-    script.write_text(PIPELINE, encoding="ascii")
-    observer = observe()
-    pgbench(stand.pgpool, mode=mode, clients=8, transactions=150, script=script)
     metrics = assert_counts_agree(stand, observer)
     assert statements(metrics, "mirror") > 8 * 150 * 3
     assert requests(metrics, "failure") == requests(metrics, "unknown") == 0
@@ -286,7 +275,7 @@ def load(stand):
 
     def start(seconds=300):
         before = stand.mirror.counts()
-        running.append(Pgbench(stand.pgpool, stand.path("load.log"), mode="prepared", clients=8, seconds=seconds))
+        running.append(Pgbench(stand.pgpool, stand.path("load.log"), mode="extended", clients=8, seconds=seconds))
         wait_for(lambda: stand.mirror.counts() > before + 500, "the load to run")
         return running[-1]
 

@@ -70,7 +70,8 @@ class Observer:
             if not self.process.running():
                 raise RuntimeError(f"the observer ended with {self.process.child.returncode}:\n"
                                    + self.process.output())
-            return self.status("/-/ready") == 200
+            return self.status(awaited) == 200
+        awaited = "/-/ready" if self.config.get("mirror_metrics_enabled", True) else "/-/healthy"
         wait_for(ready, "the observer to be ready", timeout)
 
     def status(self, path):

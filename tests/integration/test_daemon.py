@@ -47,6 +47,7 @@ def test_disabled_metrics_attach_nothing(observe):
     assert enabled.programs(), "the control: an enabled one loads programs"
     disabled = observe(fresh=False, mirror_metrics_enabled=False)
     assert disabled.programs() == set()
+    assert disabled.status("/-/ready") == 503
     metrics = disabled.metrics()
     assert not [name for name in metrics.names() if name.startswith("pgdog_mirror_")]
     assert [name for name in metrics.names() if name.startswith("mirror_observer_")]

@@ -33,10 +33,26 @@ static bool below_default(const char *pin)
 	return strncmp(pin, BPFFS_DEFAULT, len) == 0 && pin[len] == '/';
 }
 
-/* Only the customary place is mounted; anywhere else a missing bpffs is more likely a typing mistake. */
+/* False when the nearest existing directory above pin is no bpffs: then nothing is made there. */
+static bool on_bpffs(const char *pin)
+{
+	char path[PATH_MAX];
+	struct stat st;
+	char *slash;
+
+	if (pin[0] != '/' || strlen(pin) >= sizeof(path))
+		return false;
+	strcpy(path, pin);
+	while (stat(path, &st) < 0 && (slash = strrchr(path, '/')) != NULL && slash != path)
+		*slash = 0;
+	return is_bpffs(path);
+}
+
+/* Only the customary place is mounted; anywhere else a missing bpffs is more likely a typing mistake. A
+ * service's file system may hold nothing but our directory of it. */
 static int mount_default(const char *pin)
 {
-	if (!below_default(pin) || is_bpffs(BPFFS_DEFAULT))
+	if (on_bpffs(pin) || !below_default(pin) || is_bpffs(BPFFS_DEFAULT))
 		return 0;
 	if (mount("bpf", BPFFS_DEFAULT, "bpf", MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=0700") < 0)
 		return -errno;
@@ -60,21 +76,6 @@ static int make_directories(const char *pin)
 		*p = '/';
 	}
 	return mkdir(path, 0700) < 0 && errno != EEXIST ? -errno : 0;
-}
-
-/* False when the nearest existing directory above pin is no bpffs: then nothing is made there. */
-static bool on_bpffs(const char *pin)
-{
-	char path[PATH_MAX];
-	struct stat st;
-	char *slash;
-
-	if (pin[0] != '/' || strlen(pin) >= sizeof(path))
-		return false;
-	strcpy(path, pin);
-	while (stat(path, &st) < 0 && (slash = strrchr(path, '/')) != NULL && slash != path)
-		*slash = 0;
-	return is_bpffs(path);
 }
 
 int bpffs_lock(const char *pin)

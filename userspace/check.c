@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "options.h"
+#include "privileges.h"
 #include "probe.h"
 #include "proxy.h"
 
@@ -47,14 +48,19 @@ static void print_proxy(const struct config *config)
 
 int check_run(const struct config *config)
 {
-	int err;
+	int err, missing;
 
 	print_clusters(config);
 	if (!config->mirror_metrics_enabled) {
 		printf("mirror_metrics_enabled is false: nothing would be attached\n");
 		return EXIT_OK;
 	}
+	missing = privileges_check(true, config->user);
+	if (missing)
+		printf("privileges: %s\n", privileges_error());
 	err = probe_check_host(print_line, NULL);
+	if (!err)
+		err = missing;
 	print_proxy(config);
 	printf(err ? "result: this host cannot be observed\n" : "result: ok\n");
 	return err ? EXIT_HOST : EXIT_OK;

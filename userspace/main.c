@@ -14,6 +14,7 @@
 #include "notify.h"
 #include "observation.h"
 #include "options.h"
+#include "privileges.h"
 #include "service.h"
 #include "stats.h"
 #include "threshold.h"
@@ -198,6 +199,22 @@ static int start_service(struct daemon *d)
 	return EXIT_OK;
 }
 
+static int check_privileges(const struct daemon *d)
+{
+	if (!privileges_check(d->config->mirror_metrics_enabled, d->config->user))
+		return EXIT_OK;
+	log_error("%s", privileges_error());
+	return EXIT_HOST;
+}
+
+static int drop_privileges(const struct daemon *d)
+{
+	if (!privileges_drop(d->config->user, d->options->config_path))
+		return EXIT_OK;
+	log_error("%s", privileges_error());
+	return EXIT_HOST;
+}
+
 static void announce(const struct daemon *d)
 {
 	bool v6 = strchr(d->config->listen_host, ':');
@@ -211,15 +228,19 @@ static void announce(const struct daemon *d)
 
 static int run(struct daemon *d)
 {
-	int status = start_loop(d);
+	int status = check_privileges(d);
 	int result;
 
+	if (!status)
+		status = start_loop(d);
 	if (!status)
 		status = start_statistics(d);
 	if (!status)
 		status = start_observation(d);
 	if (!status)
 		status = start_service(d);
+	if (!status)
+		status = drop_privileges(d);
 	if (status)
 		return status;
 	announce(d);

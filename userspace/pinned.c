@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "bpffs.h"
+#include "layout.h"
 #include "log.h"
 #include "stats.skel.h"
 
@@ -162,11 +163,14 @@ static bool same_type(const struct btf *a, uint32_t id_a, const struct btf *b, u
 	return same_at(a, id_a, b, id_b, 0);
 }
 
+/* The kernel hands out BTF to CAP_SYS_ADMIN only; for others layout_fields(), kept in the map, has to do. */
 static bool same_value_type(const struct bpf_map_info *a, const struct bpf_map_info *b)
 {
-	struct btf *btf_a = btf__load_from_kernel_by_id(a->btf_id);
-	struct btf *btf_b = btf__load_from_kernel_by_id(b->btf_id);
-	bool same = btf_a && btf_b && same_type(btf_a, a->btf_value_type_id, btf_b, b->btf_value_type_id);
+	struct btf *btf_a = a->btf_id ? btf__load_from_kernel_by_id(a->btf_id) : NULL;
+	bool unreadable = a->btf_id && !btf_a && errno == EPERM;
+	struct btf *btf_b = b->btf_id ? btf__load_from_kernel_by_id(b->btf_id) : NULL;
+	bool same = unreadable ||
+		    (btf_a && btf_b && same_type(btf_a, a->btf_value_type_id, btf_b, b->btf_value_type_id));
 
 	btf__free(btf_a);
 	btf__free(btf_b);
@@ -185,13 +189,16 @@ static bool same_layout(const struct pinned_map *old, const struct pinned_map *f
 /* True when the counters behind the old pins mean what ours mean; maps their memory. */
 static bool can_continue(struct pinned_map *old_stats, struct pinned_map *old_observer, struct pinned *p)
 {
+	const struct stats_observer *observer;
+
 	if (old_stats->fd < 0 || old_observer->fd < 0)
 		return false;
 	if (!same_layout(old_stats, &p->stats) || !same_layout(old_observer, &p->observer))
 		return false;
 	if (map_memory(old_stats) < 0 || map_memory(old_observer) < 0)
 		return false;
-	return ((const struct stats_observer *)old_observer->memory)->layout == STATS_LAYOUT_VERSION;
+	observer = old_observer->memory;
+	return observer->layout == STATS_LAYOUT_VERSION && observer->fields == layout_fields();
 }
 
 static bool is_configured(const struct stats_options *options, const char *name)
@@ -292,6 +299,7 @@ static int create_maps(struct pinned *p, uint32_t max_clusters)
 {
 	libbpf_print_fn_t old_print = libbpf_set_print(quiet);
 	struct stats_bpf *skeleton = stats_bpf__open();
+	struct stats_observer *observer;
 	int rc = skeleton ? 0 : -errno;
 
 	if (rc == 0)
@@ -308,11 +316,13 @@ static int create_maps(struct pinned *p, uint32_t max_clusters)
 	stats_bpf__destroy(skeleton);
 	libbpf_set_print(old_print);
 	if (rc == 0) {
-		((struct stats_observer *)p->observer.memory)->layout = STATS_LAYOUT_VERSION;
+		observer = p->observer.memory;
+		observer->layout = STATS_LAYOUT_VERSION;
+		observer->fields = layout_fields();
 		return 0;
 	}
 	return fail(p, rc, "cannot create the BPF maps of the statistics: %s%s", strerror(-rc),
-		    rc == -EPERM ? "; run as root (CAP_BPF)" : "");
+		    rc == -EPERM ? "; run as root or with CAP_BPF and CAP_PERFMON" : "");
 }
 
 /* In the pid namespace of the other daemon, so it may be unknown to ours. */
@@ -351,9 +361,16 @@ static int lock_failed(struct pinned *p, int rc)
 	case -EINVAL:
 		return fail(p, rc, "pin: %s is not on a bpffs; choose a directory below /sys/fs/bpf", p->pin);
 	case -EPERM:
+		return fail(p, rc,
+			    "cannot use %s: %s; the last part of the name may hold no dot, and only root can "
+			    "mount a missing bpffs (mount -t bpf bpf /sys/fs/bpf)",
+			    p->pin, strerror(-rc));
 	case -EACCES:
-		return fail(p, rc, "cannot use %s: %s; run as root, and without a dot in the name", p->pin,
-			    strerror(-rc));
+		return fail(
+		    p, rc,
+		    "cannot use %s: %s; the directory must belong to the account that the observer "
+		    "starts as, and those above it must let it through (mirror-observer(8), PRIVILEGES)",
+		    p->pin, strerror(-rc));
 	default:
 		return fail(p, rc, "cannot use %s for the statistics: %s", p->pin, strerror(-rc));
 	}

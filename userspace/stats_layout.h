@@ -112,7 +112,8 @@ struct stats_cluster {
 /* The one element of <pin>/observer. */
 struct stats_observer {
 	__u32 layout;
-	__u32 pid; /* of the daemon that writes */
+	__u32 pid;    /* of the daemon that writes */
+	__u64 fields; /* layout_fields() of the daemon that made the maps */
 #define CLUSTER  STATS_NOTHING
 #define TARGET   STATS_NOTHING
 #define OBSERVER STATS_FIELD

@@ -6,17 +6,37 @@
 #include <string.h>
 #include <strings.h>
 
+#include "fingerprint.h"
+#include "twins.h"
+#include "verdict.h"
+
+#define FINGERPRINTS 4096 /* statement shapes remembered, for all clusters */
+
 struct cluster {
 	const struct config_cluster *config;
 	struct stats_cluster *stats;
+	struct twins *twins;
+	struct verdict_state *verdict;
+};
+
+/* What struct conn_view.user points to: the connection's part in each cluster that it belongs to. */
+struct membership {
+	unsigned int generation; /* of the cluster list */
+	size_t count;
+	struct member {
+		struct twins *twins;
+		struct twins_connection connection;
+	} members[];
 };
 
 struct clusters {
 	struct stats *stats;
 	struct stats_observer *observer;
 	struct threshold *threshold;
+	struct fingerprints *fingerprints;
 	struct cluster *list;
 	size_t count;
+	unsigned int generation; /* counts the lists: a reload makes a new one */
 };
 
 /* ----------------------------------------------------------------------------------------------------------
@@ -33,6 +53,82 @@ static struct stats_target *target_stats(struct cluster *cluster, const struct r
 	for (struct cluster *cluster = (clusters)->list; cluster < (clusters)->list + (clusters)->count; \
 	     cluster++)                                                                                  \
 		if ((role)->target != TARGET_NONE && (role)->clusters >> (cluster - (clusters)->list) & 1)
+
+/* ------------------------------------------------------------------------------------------- comparison */
+
+static bool is_current(const struct clusters *clusters, const struct twins *twins)
+{
+	for (size_t i = 0; i < clusters->count; i++)
+		if (clusters->list[i].twins == twins)
+			return true;
+	return false;
+}
+
+static void leave(struct clusters *clusters, struct membership **membership)
+{
+	if (!*membership)
+		return;
+	for (size_t i = 0; i < (*membership)->count; i++)
+		if (is_current(clusters, (*membership)->members[i].twins))
+			twins_close((*membership)->members[i].twins, &(*membership)->members[i].connection);
+	free(*membership);
+	*membership = NULL;
+}
+
+static struct membership *join(struct clusters *clusters, const struct conn_view *conn)
+{
+	enum match_side side = conn->role.target == TARGET_PRIMARY ? MATCH_PRIMARY : MATCH_MIRROR;
+	struct membership *fresh =
+	    calloc(1, sizeof(*fresh) + __builtin_popcountll(conn->role.clusters) * sizeof(struct member));
+
+	if (!fresh)
+		return NULL;
+	fresh->generation = clusters->generation;
+	FOR_EACH_CLUSTER(clusters, &conn->role, cluster)
+	{
+		struct member *member = &fresh->members[fresh->count++];
+
+		member->twins = cluster->twins;
+		twins_open(member->twins, &member->connection, side, &conn->remote);
+	}
+	return fresh;
+}
+
+/* The role is settled by the start-up packet, before anything is asked; only a reload can change it later. */
+static struct membership *membership_of(struct clusters *clusters, const struct conn_view *conn)
+{
+	struct membership **membership = (struct membership **)conn->user;
+
+	if (*membership && (*membership)->generation != clusters->generation)
+		leave(clusters, membership);
+	if (!*membership && conn->role.target != TARGET_NONE)
+		*membership = join(clusters, conn);
+	return *membership;
+}
+
+static void on_sent(void *ctx, const struct conn_view *conn, const struct session_query *query)
+{
+	struct membership *membership = membership_of(ctx, conn);
+
+	for (size_t i = 0; membership && i < membership->count; i++)
+		twins_sent(membership->members[i].twins, &membership->members[i].connection, query);
+}
+
+static void on_answered(void *ctx, const struct conn_view *conn, const struct session_query *query)
+{
+	struct membership *membership = membership_of(ctx, conn);
+
+	for (size_t i = 0; membership && i < membership->count; i++)
+		twins_answered(membership->members[i].twins, &membership->members[i].connection, query);
+}
+
+static void end_requests(struct clusters *clusters, const struct conn_view *conn)
+{
+	struct membership *membership = membership_of(clusters, conn);
+
+	for (size_t i = 0; membership && i < membership->count; i++)
+		twins_request(membership->members[i].twins, &membership->members[i].connection);
+}
 
 /* ----------------------------------------------------------------------------------------------------------
  * requests */
@@ -60,6 +156,7 @@ static void on_request(void *ctx, const struct conn_view *conn, const struct ses
 
 	if (conn->role.target != TARGET_MIRROR)
 		return;
+	end_requests(clusters, conn);
 	FOR_EACH_CLUSTER(clusters, &conn->role, cluster)
 	{
 		if (request->kind == REQUEST_IGNORED)
@@ -115,16 +212,6 @@ static void on_error(void *ctx, const struct conn_view *conn, const struct sessi
 
 	FOR_EACH_CLUSTER(clusters, &conn->role, cluster)
 	stats_sqlstate_add(&target_stats(cluster, &conn->role)->errors, error->sqlstate);
-}
-
-static void on_sent(void *ctx, const struct conn_view *conn, const struct session_query *query)
-{
-	(void)ctx, (void)conn, (void)query; /* the matching stage listens here */
-}
-
-static void on_answered(void *ctx, const struct conn_view *conn, const struct session_query *query)
-{
-	(void)ctx, (void)conn, (void)query;
 }
 
 /* -------------------------------------------------------------------------------------------------------
@@ -193,7 +280,7 @@ static void on_note(void *ctx, const struct conn_view *conn, enum session_note n
 
 static void on_closed(void *ctx, const struct conn_view *conn)
 {
-	(void)ctx, (void)conn;
+	leave(ctx, (struct membership **)conn->user);
 }
 
 /* -------------------------------------------------------------------------------------- what is asked about
@@ -264,6 +351,44 @@ static int configure_threshold(struct clusters *clusters, const struct config *c
 				   config->failure_threshold, config->window_us);
 }
 
+/* A cluster that is known hands its matcher and history on. */
+static int take_cluster(struct clusters *clusters, struct cluster *cluster, const struct config *config)
+{
+	const struct twins_options options = {.queue_limit = cluster->config->queue_limit,
+					      .ignored = cluster->config->ignore_fingerprints,
+					      .ignored_count = cluster->config->fingerprint_count};
+	int err = 0;
+
+	if (!cluster->twins)
+		err = twins_new(&cluster->twins, &options, cluster->stats, clusters->fingerprints);
+	if (!err && !cluster->verdict)
+		err = verdict_new(&cluster->verdict, &config->readiness, cluster->stats, cluster->twins);
+	if (err)
+		return err;
+	twins_set_ignored(cluster->twins, options.ignored, options.ignored_count);
+	return verdict_configure(cluster->verdict, &config->readiness, cluster->config->exposure);
+}
+
+static void inherit(struct clusters *clusters, struct cluster *cluster)
+{
+	for (size_t i = 0; i < clusters->count; i++)
+		if (clusters->list[i].stats == cluster->stats) {
+			cluster->twins = clusters->list[i].twins;
+			cluster->verdict = clusters->list[i].verdict;
+			clusters->list[i].twins = NULL;
+			clusters->list[i].verdict = NULL;
+		}
+}
+
+static void free_list(struct cluster *list, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		verdict_free(&list[i].verdict);
+		twins_free(&list[i].twins);
+	}
+	free(list);
+}
+
 int clusters_configure(struct clusters *clusters, const struct config *config)
 {
 	const char *names[CONFIG_CLUSTERS_MAX];
@@ -283,11 +408,15 @@ int clusters_configure(struct clusters *clusters, const struct config *config)
 	for (size_t i = 0; i < config->cluster_count; i++) {
 		list[i].config = &config->clusters[i];
 		list[i].stats = stats_cluster(clusters->stats, names[i]);
+		inherit(clusters, &list[i]);
 	}
-	free(clusters->list);
+	free_list(clusters->list, clusters->count);
 	clusters->list = list;
 	clusters->count = config->cluster_count;
-	return 0;
+	clusters->generation++;
+	for (size_t i = 0; !err && i < clusters->count; i++)
+		err = take_cluster(clusters, &list[i], config);
+	return err;
 }
 
 int clusters_new(struct clusters **out, struct stats *stats, struct threshold *threshold)
@@ -299,6 +428,10 @@ int clusters_new(struct clusters **out, struct stats *stats, struct threshold *t
 	clusters->stats = stats;
 	clusters->observer = stats_observer(stats);
 	clusters->threshold = threshold;
+	if (fingerprints_new(&clusters->fingerprints, FINGERPRINTS)) {
+		free(clusters);
+		return -ENOMEM;
+	}
 	*out = clusters;
 	return 0;
 }
@@ -307,7 +440,59 @@ void clusters_free(struct clusters **clusters)
 {
 	if (!*clusters)
 		return;
-	free((*clusters)->list);
+	free_list((*clusters)->list, (*clusters)->count);
+	fingerprints_free(&(*clusters)->fingerprints);
 	free(*clusters);
 	*clusters = NULL;
+}
+
+/* ------------------------------------------------------------------------------------------------ figures */
+
+static uint64_t lost_bytes(const struct clusters *clusters)
+{
+	uint64_t sum = 0;
+
+	for (int i = 0; i < (int)(sizeof(clusters->observer->lost_bytes) / sizeof(__u64)); i++)
+		sum += *stats_cell(&clusters->observer->lost_bytes, i);
+	return sum;
+}
+
+void clusters_tick(struct clusters *clusters, uint64_t now_ns)
+{
+	for (size_t i = 0; i < clusters->count; i++) {
+		twins_tick(clusters->list[i].twins, now_ns);
+		verdict_tick(clusters->list[i].verdict, now_ns, lost_bytes(clusters));
+	}
+}
+
+void clusters_sync(struct clusters *clusters)
+{
+	for (size_t i = 0; i < clusters->count; i++)
+		twins_sync(clusters->list[i].twins);
+}
+
+size_t clusters_count(const struct clusters *clusters)
+{
+	return clusters->count;
+}
+
+const struct config_cluster *clusters_config(const struct clusters *clusters, size_t i)
+{
+	return clusters->list[i].config;
+}
+
+struct twins *clusters_twins(const struct clusters *clusters, size_t i)
+{
+	return clusters->list[i].twins;
+}
+
+void clusters_readiness(struct clusters *clusters, size_t i, uint64_t now_ns, struct readiness *out)
+{
+	twins_sync(clusters->list[i].twins);
+	verdict_evaluate(clusters->list[i].verdict, now_ns, lost_bytes(clusters), out);
+}
+
+void clusters_reset(struct clusters *clusters, size_t i)
+{
+	verdict_reset(clusters->list[i].verdict);
 }

@@ -20,8 +20,10 @@
 
 #include "config.h"
 #include "conn.h"
+#include "readiness.h"
 #include "stats.h"
 #include "threshold.h"
+#include "twins.h"
 
 struct clusters;
 
@@ -40,5 +42,17 @@ int clusters_configure(struct clusters *clusters, const struct config *config);
 
 /* Callbacks for conns_new; classify is left NULL for main to fill. */
 struct conn_sink clusters_sink(struct clusters *clusters);
+
+/* About ten times a second: matching and the history of the verdict move on. */
+void clusters_tick(struct clusters *clusters, uint64_t now_ns);
+/* Brings what the matcher counts up to date in the map. */
+void clusters_sync(struct clusters *clusters);
+
+size_t clusters_count(const struct clusters *clusters);
+const struct config_cluster *clusters_config(const struct clusters *clusters, size_t i);
+struct twins *clusters_twins(const struct clusters *clusters, size_t i);
+void clusters_readiness(struct clusters *clusters, size_t i, uint64_t now_ns, struct readiness *out);
+/* The verdict starts anew from here; counters stay. */
+void clusters_reset(struct clusters *clusters, size_t i);
 
 #endif

@@ -13,12 +13,14 @@
 #include <stdint.h>
 
 #include "address.h"
+#include "readiness.h"
 
-#define CONFIG_NAME_MAX      63 /* of a cluster: [A-Za-z0-9_.-]{1,63} */
-#define CONFIG_CLUSTERS_MAX  64
-#define CONFIG_ADDRESSES_MAX 32 /* of one endpoint */
-#define CONFIG_IGNORE_MAX    64 /* ignore_statements of one cluster */
-#define CONFIG_FILE_MAX      (1u << 20)
+#define CONFIG_NAME_MAX         63 /* of a cluster: [A-Za-z0-9_.-]{1,63} */
+#define CONFIG_CLUSTERS_MAX     64
+#define CONFIG_FINGERPRINTS_MAX 1024
+#define CONFIG_ADDRESSES_MAX    32 /* of one endpoint */
+#define CONFIG_IGNORE_MAX       64 /* ignore_statements of one cluster */
+#define CONFIG_FILE_MAX         (1u << 20)
 
 /* One item of `address`: a range, or a host name to resolve. */
 struct config_address {
@@ -42,6 +44,8 @@ struct config_cluster {
 	uint64_t request_timeout_us; /* default 30 s; 0 = none */
 	char **ignore_statements;    /* trimmed; default { ";" } */
 	size_t ignore_count;
+	uint64_t *ignore_fingerprints; /* shown, but not held against the mirror */
+	size_t fingerprint_count;
 };
 
 struct config_proxy {
@@ -54,13 +58,14 @@ struct config {
 	char *listen_host;    /* numeric address; default 127.0.0.1 */
 	uint16_t listen_port; /* default 10432; 0 = let the kernel choose (printed at start) */
 	bool mirror_metrics_enabled;
-	double failure_threshold; /* percent; NaN = not given */
-	uint64_t window_us;       /* default 5 min */
-	char *pin;                /* default /sys/fs/bpf/mirror_observer */
-	uint32_t max_clusters;    /* elements of the pinned map, default 16 */
-	uint32_t ring_bytes;      /* default 16 MiB, a power of two >= 64 KiB */
-	int log_level;            /* enum log_level, default info */
-	char *user;               /* account to change to after attach; NULL = keep */
+	double failure_threshold;            /* percent; NaN = not given */
+	uint64_t window_us;                  /* default 5 min */
+	char *pin;                           /* default /sys/fs/bpf/mirror_observer */
+	uint32_t max_clusters;               /* elements of the pinned map, default 16 */
+	uint32_t ring_bytes;                 /* default 16 MiB, a power of two >= 64 KiB */
+	int log_level;                       /* enum log_level, default info */
+	char *user;                          /* account to change to after attach; NULL = keep */
+	struct readiness_settings readiness; /* thresholds of the verdict */
 	struct config_proxy proxy;
 	struct config_cluster *clusters;
 	size_t cluster_count;

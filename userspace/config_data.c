@@ -26,6 +26,7 @@ int config_new(struct config **out, const char *path)
 	    .ring_bytes = 16u << 20,
 	    .log_level = LOG_LEVEL_INFO,
 	};
+	readiness_defaults(&config->readiness);
 	if (!config->path || !config->listen_host || !config->pin) {
 		config_free(&config);
 		return -ENOMEM;
@@ -59,6 +60,7 @@ static void free_endpoint(struct config_endpoint *endpoint)
 
 static void free_cluster(struct config_cluster *cluster)
 {
+	free(cluster->ignore_fingerprints);
 	free(cluster->name);
 	free_endpoint(&cluster->primary);
 	free_endpoint(&cluster->mirror);

@@ -19,7 +19,7 @@ struct field {
 	const char *required; /* what to write when it is missing; NULL = optional */
 };
 
-#define FIELDS_MAX 16
+#define FIELDS_MAX 24
 
 /* Appends to r->key; returns the length to hand to leave(). */
 __attribute__((format(printf, 2, 3))) static size_t enter(struct reader *r, const char *format, ...)
@@ -52,7 +52,7 @@ static const char *list_keys(const struct field *fields, size_t count, char *out
 static int fail_unknown(struct reader *r, const struct tree *key, const struct field *fields, size_t count)
 {
 	const char *words[FIELDS_MAX], *near;
-	char quoted[TEXT_QUOTED_MAX], keys[256];
+	char quoted[TEXT_QUOTED_MAX], keys[512];
 
 	for (size_t i = 0; i < count; i++)
 		words[i] = fields[i].key;
@@ -99,7 +99,7 @@ static int parse_mapping(struct reader *r, const struct tree *node, const struct
 {
 	unsigned first_line[FIELDS_MAX] = {0};
 	size_t i = 0, before;
-	char keys[256];
+	char keys[512];
 	int err;
 
 	if (node->kind != TREE_MAPPING)
@@ -247,6 +247,30 @@ static int parse_ignore(struct reader *r, const struct tree *node, void *target)
 	return 0;
 }
 
+static int parse_fingerprints(struct reader *r, const struct tree *node, void *target)
+{
+	struct config_cluster *cluster = target;
+	const struct tree *item = node->first;
+	size_t before;
+	int err;
+
+	if (node->kind != TREE_LIST || node->count > CONFIG_FINGERPRINTS_MAX)
+		return reader_fail_key(r, node, "write a list of at most %d fingerprints",
+				       CONFIG_FINGERPRINTS_MAX);
+	cluster->ignore_fingerprints = calloc(node->count ? node->count : 1, sizeof(uint64_t));
+	if (!cluster->ignore_fingerprints)
+		return -ENOMEM;
+	for (size_t i = 0; i < node->count; i++, item = item->next) {
+		before = enter(r, "[%zu]", i);
+		err = parse_fingerprint(r, item, &cluster->ignore_fingerprints[i]);
+		if (err)
+			return err;
+		cluster->fingerprint_count++;
+		leave(r, before);
+	}
+	return 0;
+}
+
 static int parse_cluster(struct reader *r, const struct tree *node, struct config_cluster *cluster)
 {
 #define AT(member) offsetof(struct config_cluster, member)
@@ -258,6 +282,7 @@ static int parse_cluster(struct reader *r, const struct tree *node, struct confi
 	    {"queue_limit", parse_queue_limit, AT(queue_limit), NULL},
 	    {"request_timeout", parse_timeout, AT(request_timeout_us), NULL},
 	    {"ignore_statements", parse_ignore, 0, NULL},
+	    {"ignore_fingerprints", parse_fingerprints, 0, NULL},
 	};
 #undef AT
 
@@ -294,6 +319,21 @@ static int parse_clusters(struct reader *r, const struct tree *node, void *targe
 	return 0;
 }
 
+/* The thresholds of READINESS_CHECKS by name: times as durations, all else as numbers. */
+static int parse_readiness(struct reader *r, const struct tree *node, void *target)
+{
+#define SECONDS_CHECK(name) (READINESS_##name == READINESS_observed || READINESS_##name == READINESS_lag_p99)
+#define READINESS_FIELD(name, compare, value, unit, what)           \
+	{#name, SECONDS_CHECK(name) ? parse_seconds : parse_number, \
+	 offsetof(struct readiness_settings, thresholds) + READINESS_##name * sizeof(double), NULL},
+	static const struct field fields[] = {
+	    {"window", parse_window, offsetof(struct readiness_settings, window_us), NULL},
+	    READINESS_CHECKS(READINESS_FIELD)};
+#undef READINESS_FIELD
+
+	return parse_mapping(r, node, fields, sizeof(fields) / sizeof(*fields), target);
+}
+
 static int parse_root(struct reader *r, const struct tree *node)
 {
 #define AT(member) offsetof(struct config, member)
@@ -307,6 +347,7 @@ static int parse_root(struct reader *r, const struct tree *node)
 	    {"ring_bytes", parse_ring, AT(ring_bytes), NULL},
 	    {"log_level", parse_log_level, AT(log_level), NULL},
 	    {"user", parse_user, AT(user), NULL},
+	    {"readiness", parse_readiness, AT(readiness), NULL},
 	    {"proxy", parse_proxy, AT(proxy), NULL},
 	    {"clusters", parse_clusters, 0, NULL},
 	};

@@ -197,6 +197,42 @@ int parse_timeout(struct reader *r, const struct tree *node, void *target)
 			      "a duration up to 24h, such as 250ms, 30s or 5m, or 0 for none");
 }
 
+/* A threshold that is a time: seconds, as a double. */
+int parse_seconds(struct reader *r, const struct tree *node, void *target)
+{
+	uint64_t us;
+	int err = parse_duration(r, node, &us, 0, "a duration up to 24h, such as 250ms, 30s or 5m, or 0");
+
+	if (!err)
+		*(double *)target = us / 1e6;
+	return err;
+}
+
+/* Any other threshold. */
+int parse_number(struct reader *r, const struct tree *node, void *target)
+{
+	static const char allowed[] = "a number, 0 or more";
+	int err = check_plain(r, node, allowed);
+
+	if (err)
+		return err;
+	return value_decimal(node->text, target) ? reader_refuse(r, node, allowed) : 0;
+}
+
+/* As GET /statements shows it. */
+int parse_fingerprint(struct reader *r, const struct tree *node, void *target)
+{
+	static const char allowed[] = "a fingerprint of 16 hexadecimal digits, in quotes";
+	int err = reader_scalar(r, node, allowed);
+
+	if (err)
+		return err;
+	if (strlen(node->text) != 16 || strspn(node->text, "0123456789abcdef") != 16)
+		return reader_refuse(r, node, allowed);
+	*(uint64_t *)target = strtoull(node->text, NULL, 16);
+	return 0;
+}
+
 int parse_ring(struct reader *r, const struct tree *node, void *target)
 {
 	static const char allowed[] = "a power of two from 64KiB to 1GiB, such as 16MiB";

@@ -23,6 +23,7 @@ struct conn {
 	struct session *session;
 	char *database; /* of the start-up packet; NULL = not seen */
 	char *path;     /* of a Unix-domain target */
+	void *user;     /* the sink's */
 	uint64_t last_ns;
 	uint64_t closing_since_ns;
 	enum closer closer;
@@ -267,6 +268,7 @@ static struct conn *conn_new(struct conns *conns, uint64_t id, bool fresh)
 		return NULL;
 	conn->owner = conns;
 	conn->view.id = id;
+	conn->view.user = &conn->user;
 	conn->counted = -1;
 	if (conn_parts(conn, fresh)) {
 		session_free(&conn->session);

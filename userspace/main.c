@@ -9,6 +9,7 @@
 
 #include "check.h"
 #include "config.h"
+#include "figures.h"
 #include "log.h"
 #include "loop.h"
 #include "notify.h"
@@ -34,6 +35,13 @@ struct daemon {
 /* ---------------------------------------------------------------------------------------------- asked by the
  * service */
 
+static struct clusters *observed_clusters(void *ctx)
+{
+	struct daemon *d = ctx;
+
+	return d->observation ? observation_clusters(d->observation) : NULL;
+}
+
 static const char *attach_mode(void *ctx)
 {
 	struct daemon *d = ctx;
@@ -49,11 +57,10 @@ static const char *not_ready(void *ctx)
 }
 
 /* The kernel's totals are fetched when they are looked at. */
-static void before_scrape(void *ctx, struct exposition *x)
+static void refresh(void *ctx)
 {
 	struct daemon *d = ctx;
 
-	(void)x;
 	if (d->observation)
 		observation_sync(d->observation);
 }
@@ -186,6 +193,8 @@ static int start_service(struct daemon *d)
 						.host = d->config->listen_host,
 						.port = d->config->listen_port,
 						.observer_only = !d->config->mirror_metrics_enabled,
+						.clusters = observed_clusters,
+						.refresh = refresh,
 						.attach_mode = attach_mode,
 						.not_ready = not_ready,
 						.ctx = d};
@@ -194,8 +203,11 @@ static int start_service(struct daemon *d)
 		log_error("%s", service_error());
 		return EXIT_NOT_OK;
 	}
-	service_add(d->service, (struct exposition_source){before_scrape, d}, false);
 	service_add(d->service, (struct exposition_source){threshold_write, d->threshold}, true);
+	if (d->observation)
+		service_add(d->service,
+			    (struct exposition_source){figures_write, observation_clusters(d->observation)},
+			    true);
 	return EXIT_OK;
 }
 

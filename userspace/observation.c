@@ -86,6 +86,7 @@ static void tick(void *ctx, uint32_t what)
 
 	(void)what;
 	conns_tick(o->conns, now_ns());
+	clusters_tick(o->clusters, now_ns());
 }
 
 static struct role role_of(void *ctx, const struct address *remote, const char *path, const char *database)
@@ -193,6 +194,7 @@ void observation_sync(struct observation *o)
 
 	probe_totals(o->probe, &totals);
 	conns_totals(o->conns, &conns);
+	clusters_sync(o->clusters);
 	observer->events.value = o->base.events + totals.events;
 	observer->captured_bytes.value = o->base.bytes + totals.bytes;
 	observer->lost_records.value = o->base.lost_control + totals.lost_control;
@@ -200,6 +202,11 @@ void observation_sync(struct observation *o)
 	totals.lost_bytes[LOSS_FOREIGN_SYSCALL] += conns.unexplained_bytes;
 	for (int i = LOSS_NONE + 1; i < LOSS_REASONS; i++)
 		*stats_cell(&observer->lost_bytes, i - 1) = o->base.lost_bytes[i] + totals.lost_bytes[i];
+}
+
+struct clusters *observation_clusters(const struct observation *o)
+{
+	return o->clusters;
 }
 
 const char *observation_mode(const struct observation *o)

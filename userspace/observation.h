@@ -11,6 +11,7 @@
 
 #include <stdint.h>
 
+#include "cluster.h"
 #include "config.h"
 #include "loop.h"
 #include "stats.h"
@@ -34,6 +35,8 @@ int observation_reload(struct observation *observation, const struct config *con
 
 /* Copies the kernel's totals into the statistics; call before they are shown. */
 void observation_sync(struct observation *observation);
+/* For what is shown of them; valid until a reload or observation_free. */
+struct clusters *observation_clusters(const struct observation *observation);
 const char *observation_mode(const struct observation *observation);
 /* CLOCK_MONOTONIC, microseconds: the clock of everything here. */
 uint64_t observation_now_us(void);

@@ -8,9 +8,10 @@
 #include <time.h>
 
 #include "process.h"
+#include "quantile.h"
 
 enum scope { SCOPE_CLUSTER, SCOPE_TARGET, SCOPE_OBSERVER };
-enum kind { KIND_counter, KIND_gauge, KIND_timestamp, KIND_histogram };
+enum kind { KIND_counter, KIND_gauge, KIND_timestamp, KIND_histogram, KIND_ratio };
 
 /* One line of counters.def. */
 struct row {
@@ -32,6 +33,8 @@ VALUES(ERROR_TYPE);
 VALUES(STATE);
 VALUES(RESULT);
 VALUES(LOSS);
+VALUES(UNMATCHED);
+VALUES(DIVERGENCE);
 VALUES(DIRECTION);
 VALUES(KIND);
 VALUES(TABLE);
@@ -141,11 +144,41 @@ static void write_histogram(struct exposition *x, const struct row *row,
 	exposition_histogram(x, labels, bounds, (const uint64_t *)&h->buckets, STATS_BUCKET_COUNT, h->sum_us);
 }
 
+static bool is_1_2_5(uint64_t bound)
+{
+	while (bound % 10 == 0)
+		bound /= 10;
+	return bound == 1 || bound == 2 || bound == 5;
+}
+
+/* The map's buckets are finer than those shown; parts per million become a quotient as microseconds seconds.
+ */
+static void write_ratio(struct exposition *x, const struct row *row, const struct exposition_label *labels,
+			const void *base)
+{
+	const struct stats_ratio *ratio = (const void *)((const char *)base + row->offset);
+	uint64_t bounds[STATS_RATIO_BUCKET_COUNT], counts[STATS_RATIO_BUCKET_COUNT + 1], count = 0;
+	size_t shown = 0;
+
+	for (unsigned int i = 0; i < STATS_RATIO_BUCKET_COUNT; i++) {
+		count += ratio->buckets[i];
+		if (!is_1_2_5(ratio_bound_ppm(i)))
+			continue;
+		bounds[shown] = ratio_bound_ppm(i);
+		counts[shown++] = count;
+		count = 0;
+	}
+	counts[shown] = count + ratio->buckets[STATS_RATIO_BUCKET_COUNT];
+	exposition_histogram(x, labels, bounds, counts, shown, ratio->sum_ppm);
+}
+
 static void write_series(struct exposition *x, const struct row *row, const struct exposition_label *labels,
 			 const void *base)
 {
 	if (row->kind == KIND_histogram)
 		write_histogram(x, row, labels, base);
+	else if (row->kind == KIND_ratio)
+		write_ratio(x, row, labels, base);
 	else
 		write_cells(x, row, labels, base);
 }
@@ -153,10 +186,9 @@ static void write_series(struct exposition *x, const struct row *row, const stru
 static void begin_row(struct exposition *x, const struct row *row)
 {
 	static const enum exposition_type types[] = {
-	    [KIND_counter] = EXPOSITION_COUNTER,
-	    [KIND_gauge] = EXPOSITION_GAUGE,
-	    [KIND_timestamp] = EXPOSITION_GAUGE,
-	    [KIND_histogram] = EXPOSITION_HISTOGRAM,
+	    [KIND_counter] = EXPOSITION_COUNTER, [KIND_gauge] = EXPOSITION_GAUGE,
+	    [KIND_timestamp] = EXPOSITION_GAUGE, [KIND_histogram] = EXPOSITION_HISTOGRAM,
+	    [KIND_ratio] = EXPOSITION_HISTOGRAM,
 	};
 
 	exposition_family(x, row->name, types[row->kind], row->help);
@@ -290,6 +322,8 @@ void openmetrics_render(struct openmetrics *o, enum exposition_format format, st
 	uint64_t start = monotonic_ns();
 	struct exposition x;
 
+	if (o->options.refresh)
+		o->options.refresh(o->options.ctx);
 	exposition_begin(&x, out, format);
 	if (!o->options.observer_only)
 		write_clusters(&x, o->options.stats);

@@ -33,7 +33,10 @@ struct openmetrics_options {
 	const char *(*attach_mode)(void *ctx);
 	/* Fills in what the kernel counts and returns how many; 0 = not counted: no series. May be NULL. */
 	size_t (*programs)(void *ctx, struct openmetrics_program *out, size_t max);
-	void *ctx; /* of the two */
+	/* Called first in every rendering: figures that are only brought up to date when looked at. May be
+	 * NULL. */
+	void (*refresh)(void *ctx);
+	void *ctx; /* of these */
 };
 
 struct openmetrics;

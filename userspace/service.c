@@ -6,14 +6,18 @@
 #include <sys/epoll.h>
 
 #include "endpoints.h"
+#include "figures.h"
 #include "http.h"
 #include "openmetrics.h"
+
+#define STATEMENTS_SHOWN 20 /* unless ?limit= says otherwise */
 
 struct service {
 	struct http *http;
 	struct endpoints *endpoints;
 	struct openmetrics *openmetrics;
 	struct loop_source *readable, *deadline;
+	struct service_options options;
 };
 
 const char *service_error(void)
@@ -33,6 +37,58 @@ static void run(void *ctx, uint32_t what)
 	loop_set_timer(service->deadline, timeout_ms < 0 ? 0 : timeout_ms ? timeout_ms * 1000ull : 1, 0);
 }
 
+/* ------------------------------------------------------------------------------------ /readiness,
+ * /statements */
+
+/* NULL, and the reply says why, when nothing is observed. */
+static struct clusters *observed(struct service *service, struct http_reply *reply)
+{
+	struct clusters *clusters = service->options.clusters(service->options.ctx);
+
+	if (!clusters) {
+		reply->status = 503;
+		buffer_string(&reply->body, "nothing is observed: mirror_metrics_enabled is false\n");
+	}
+	return clusters;
+}
+
+static void unknown_cluster(struct http_reply *reply)
+{
+	reply->status = 404;
+	buffer_reset(&reply->body);
+	buffer_string(&reply->body, "{\"error\":\"no cluster of that name is configured\"}\n");
+}
+
+static void readiness(void *ctx, const struct http_request *request, struct http_reply *reply)
+{
+	struct service *service = ctx;
+	struct clusters *clusters = observed(service, reply);
+	enum verdict worst;
+
+	if (!clusters)
+		return;
+	service->options.refresh(service->options.ctx);
+	reply->content_type = "application/json";
+	if (figures_readiness(clusters, http_query(request, "cluster"), &reply->body, &worst))
+		unknown_cluster(reply);
+	else
+		reply->status = worst == VERDICT_READY ? 200 : 503;
+}
+
+static void statements(void *ctx, const struct http_request *request, struct http_reply *reply)
+{
+	struct service *service = ctx;
+	struct clusters *clusters = observed(service, reply);
+	const char *limit = http_query(request, "limit");
+
+	if (!clusters)
+		return;
+	reply->content_type = "application/json";
+	if (figures_statements(clusters, http_query(request, "cluster"),
+			       limit ? strtoul(limit, NULL, 10) : STATEMENTS_SHOWN, &reply->body))
+		unknown_cluster(reply);
+}
+
 static int listen_and_serve(struct service *service, const struct service_options *options)
 {
 	const struct http_options http = {.host = options->host, .port = options->port};
@@ -40,6 +96,10 @@ static int listen_and_serve(struct service *service, const struct service_option
 
 	if (!err)
 		err = endpoints_add(service->endpoints, service->http);
+	if (!err)
+		err = http_add(service->http, "/readiness", readiness, service);
+	if (!err)
+		err = http_add(service->http, "/statements", statements, service);
 	if (!err)
 		err = loop_add_timer(options->loop, 0, 0, run, service, &service->deadline);
 	if (!err)
@@ -54,6 +114,7 @@ static int build(struct service *service, const struct service_options *options)
 							.observer_only = options->observer_only,
 							.version = VERSION,
 							.attach_mode = options->attach_mode,
+							.refresh = options->refresh,
 							.ctx = options->ctx};
 	struct endpoints_options endpoints = {.stats = options->stats,
 					      .version = VERSION,
@@ -75,6 +136,7 @@ int service_new(struct service **out, const struct service_options *options)
 
 	if (!service)
 		return -ENOMEM;
+	service->options = *options;
 	err = build(service, options);
 	if (err) {
 		service_free(&service);

@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "cluster.h"
 #include "exposition.h"
 #include "loop.h"
 #include "stats.h"
@@ -19,11 +20,13 @@ struct service;
 struct service_options {
 	struct loop *loop;
 	const struct stats *stats;
-	const char *host;                      /* numeric address */
-	uint16_t port;                         /* 0 = the kernel chooses */
-	bool observer_only;                    /* mirror_metrics_enabled: false */
-	const char *(*attach_mode)(void *ctx); /* NULL while nothing is attached */
-	const char *(*not_ready)(void *ctx);   /* NULL when attached and serving, else why not */
+	const char *host;                        /* numeric address */
+	uint16_t port;                           /* 0 = the kernel chooses */
+	bool observer_only;                      /* mirror_metrics_enabled: false */
+	struct clusters *(*clusters)(void *ctx); /* NULL while nothing is observed */
+	void (*refresh)(void *ctx);              /* before figures are shown */
+	const char *(*attach_mode)(void *ctx);   /* NULL while nothing is attached */
+	const char *(*not_ready)(void *ctx);     /* NULL when attached and serving, else why not */
 	void *ctx;
 };
 

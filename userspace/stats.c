@@ -32,6 +32,7 @@ static void reset_gauges(struct stats *s)
 #define RESET_counter(set)
 #define RESET_timestamp(set)
 #define RESET_histogram(set)
+#define RESET_ratio(set)
 	for (uint32_t i = 0; i < s->max_clusters; i++) {
 		struct stats_cluster *c = &s->clusters[i];
 

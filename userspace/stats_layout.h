@@ -37,6 +37,18 @@ struct stats_histogram {
 	struct stats_buckets buckets; /* stats_cell(&h->buckets, i) */
 };
 
+/*
+ * Ratios in parts per million. Bounds are the Renard series R10 (1, 1.25, 1.6, 2, 2.5, 3.15, 4, 5, 6.3, 8)
+ * from 0.01 to 100: fine enough for a quantile; of them the exposition shows 1-2-5.
+ */
+#define STATS_RATIO_BUCKET_COUNT 41
+
+struct stats_ratio {
+	__u64 count;
+	__u64 sum_ppm;
+	__u64 buckets[STATS_RATIO_BUCKET_COUNT + 1]; /* not cumulative; the last is +Inf */
+};
+
 struct stats_sqlstate {
 	char sqlstate[8]; /* NUL-terminated; "" = free */
 	__u64 count;
@@ -78,6 +90,7 @@ STATS_LABEL_STRUCT(TABLE)
 #define STATS_TYPE_gauge(SET)                            struct stats_##SET
 #define STATS_TYPE_timestamp(SET)                        struct stats_##SET
 #define STATS_TYPE_histogram(SET)                        struct stats_histogram
+#define STATS_TYPE_ratio(SET)                            struct stats_ratio
 #define STATS_FIELD(field, SET, label, name, type, help) STATS_TYPE_##type(SET) field;
 #define STATS_NOTHING(...)
 

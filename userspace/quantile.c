@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: MIT */
+#include "quantile.h"
+
+#include <math.h>
+
+#include "stats.h"
+
+uint64_t ratio_bound_ppm(unsigned int i)
+{
+	static const uint64_t renard[10] = {100, 125, 160, 200, 250, 315, 400, 500, 630, 800};
+	uint64_t bound = renard[i % 10] * 100; /* 0.01 in ppm for i = 0 */
+
+	for (i /= 10; i; i--)
+		bound *= 10;
+	return bound;
+}
+
+static uint64_t bound_us(unsigned int i)
+{
+	return stats_bucket_bound(i);
+}
+
+static double quantile(const __u64 *buckets, unsigned int count, uint64_t (*bound)(unsigned int), double q)
+{
+	uint64_t total = 0, below = 0;
+	double rank;
+
+	for (unsigned int i = 0; i <= count; i++)
+		total += buckets[i];
+	if (!total)
+		return NAN;
+	rank = q * total;
+	for (unsigned int i = 0; i < count; i++) {
+		double low = i ? bound(i - 1) : 0, high = bound(i);
+
+		if (buckets[i] && below + buckets[i] >= rank)
+			return low + (high - low) * (rank - below) / buckets[i];
+		below += buckets[i];
+	}
+	return bound(count - 1);
+}
+
+double quantile_of_histogram(const struct stats_histogram *histogram, double q)
+{
+	return quantile(stats_cell(&histogram->buckets, 0), STATS_BUCKET_COUNT, bound_us, q);
+}
+
+double quantile_of_ratio(const struct stats_ratio *ratio, double q)
+{
+	return quantile(ratio->buckets, STATS_RATIO_BUCKET_COUNT, ratio_bound_ppm, q) / 1e6;
+}
+
+void ratio_add(struct stats_ratio *ratio, uint64_t numerator, uint64_t denominator)
+{
+	double ppm = 1e6 * numerator / (denominator ? denominator : 1);
+	unsigned int i = 0;
+
+	while (i < STATS_RATIO_BUCKET_COUNT && ppm > ratio_bound_ppm(i))
+		i++;
+	ratio->buckets[i]++;
+	ratio->count++;
+	ratio->sum_ppm += ppm < 1e12 ? (uint64_t)ppm : 1000000000000ull;
+}

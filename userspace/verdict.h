@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * verdict - keeps the readiness of one cluster: history of its counters, figures of the matcher, the verdict
+ * of readiness.h.
+ *
+ * Evaluated when asked for, from what is there at that moment; bounded by its history.
+ */
+#ifndef MO_VERDICT_H
+#define MO_VERDICT_H
+
+#include <stdint.h>
+
+#include "history.h"
+#include "readiness.h"
+#include "stats.h"
+#include "twins.h"
+
+struct verdict_state;
+
+/* 0 or -ENOMEM. stats and twins must outlive it. */
+int verdict_new(struct verdict_state **out, const struct readiness_settings *settings,
+		const struct stats_cluster *stats, struct twins *twins);
+void verdict_free(struct verdict_state **state);
+/* After a reload. A window of another length starts anew. 0 or -ENOMEM. */
+int verdict_configure(struct verdict_state *state, const struct readiness_settings *settings,
+		      double exposure);
+
+/* About once a second. lost_bytes: of all observed connections, since the daemon's map began. */
+void verdict_tick(struct verdict_state *state, uint64_t now_ns, uint64_t lost_bytes);
+/* Forgets what was observed: `mirror-observer reset`. */
+void verdict_reset(struct verdict_state *state);
+void verdict_evaluate(struct verdict_state *state, uint64_t now_ns, uint64_t lost_bytes,
+		      struct readiness *out);
+
+#endif

@@ -204,6 +204,7 @@ void account_settle_all(struct session *session, const struct fault *fault)
 		settle_item(session, &item, &now);
 		account_pop(session);
 		if ((item.flags & ITEM_BOUNDARY) && item_ends_cycle(&item)) {
+			session->request.late = false; /* no answer came */
 			account_request_end(session);
 			now.sqlstate[0] = 0; /* it answered the first only */
 			if (now.outcome == OUTCOME_FAILURE && *fault->sqlstate)

@@ -59,9 +59,10 @@ class Observer:
         return f"http://{self.config['listen']}"
 
     def write(self):
+        text = json.dumps(self.config, indent=2)
         with open(self.path, "w", encoding="ascii") as file:
-            json.dump(self.config, file, indent=2)
-            file.write("\n")
+            # Quantities such as 5m or 64KiB stand without quotes.
+            file.write(re.sub(r'"(\d+(?:ms|s|m|h|[KMG]iB))"', r"\1", text) + "\n")
 
     def start(self, *arguments, timeout=30):
         self.process = Process([BINARY, "--config", self.path, *self.arguments, *arguments], self.log)
@@ -107,10 +108,17 @@ class Observer:
             fields = file.read().rsplit(")", 1)[1].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
+    def _memory(self, field):
+        with open(f"/proc/{self.process.pid}/status", encoding="ascii") as file:
+            return int(re.search(rf"{field}:\s+(\d+) kB", file.read()).group(1)) * 1024
+
     def peak_rss(self):
         """Bytes."""
-        with open(f"/proc/{self.process.pid}/status", encoding="ascii") as file:
-            return int(re.search(r"VmHWM:\s+(\d+) kB", file.read()).group(1)) * 1024
+        return self._memory("VmHWM")
+
+    def rss(self):
+        """Bytes in memory now that are its own: without the ring buffer and mapped files."""
+        return self._memory("RssAnon")
 
     def programs(self):
         """Ids of the BPF programs that it holds, itself or by a link."""

@@ -4,6 +4,7 @@
 import glob
 import json
 import os
+import re
 import signal
 import subprocess
 
@@ -130,17 +131,24 @@ class Server:
                                " JOIN pg_database d ON d.oid = s.dbid WHERE d.datname = %s GROUP BY 1",
                                database="postgres", parameters=(database,)))
 
-    def errors(self, database="app"):
-        """The server's own log of errors: [(severity, SQLSTATE, statement or None)] in that database."""
-        found = []
+    def _log(self, database):
+        """The entries of the server's log that concern that database."""
         for path in sorted(glob.glob(f"{self.data}/log/*.json")):
             with open(path, encoding="utf-8") as file:
                 for line in file:
                     entry = json.loads(line) if line.endswith("\n") else {}
-                    if entry.get("error_severity") in ("ERROR", "FATAL", "PANIC") and \
-                            entry.get("dbname") == database:
-                        found.append((entry["error_severity"], entry.get("state_code"), entry.get("statement")))
-        return found
+                    if entry.get("dbname") == database:
+                        yield entry
+
+    def errors(self, database="app"):
+        """The server's own log of errors: [(severity, SQLSTATE, statement or None)] in that database."""
+        return [(entry["error_severity"], entry.get("state_code"), entry.get("statement"))
+                for entry in self._log(database) if entry["error_severity"] in ("ERROR", "FATAL", "PANIC")]
+
+    def logged_statements(self, database="app"):
+        """Statements in its log, of sessions with log_statement = 'all'."""
+        return sum(re.match(r"statement: |execute ", entry.get("message", "")) is not None
+                   for entry in self._log(database) if entry["error_severity"] == "LOG")
 
     def __enter__(self):
         return self

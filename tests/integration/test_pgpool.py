@@ -93,6 +93,31 @@ def test_statements_equal_the_servers_own_counts(stand, observe, mode):
     assert requests(metrics, "failure") == requests(metrics, "unknown") == 0
 
 
+@pytest.fixture
+def statement_log(stand):
+    """statement_log(): {target: statements since the test began}, from the servers' logs: pg_stat_statements 15 counts
+    a prepared BEGIN or END only the first time that it is executed."""
+    servers = {"primary": stand.primary, "mirror": stand.mirror}
+    for server in servers.values():
+        server.query("ALTER DATABASE app SET log_statement = 'all'", database="postgres")
+    before = {target: server.logged_statements() for target, server in servers.items()}
+    yield lambda: {target: server.logged_statements() - before[target] for target, server in servers.items()}
+    for server in servers.values():
+        server.query("ALTER DATABASE app RESET log_statement", database="postgres")
+
+
+def test_prepared_statements_equal_the_servers_own_logs(stand, observe, statement_log):
+    observer = observe()
+    pgbench(stand.pgpool, mode="prepared", clients=8, transactions=150, options=["-b", "tpcb-like"])
+    stand.settled_counts()
+    metrics = observer.settled()
+    wait_for(lambda: statement_log()["mirror"] >= statements(metrics, "mirror"), "the log to be written")
+    assert {target: statements(metrics, target) for target in ("primary", "mirror")} == statement_log()
+    assert statements(metrics, "mirror") > 8 * 150 * 6
+    assert requests(metrics, "failure") == requests(metrics, "unknown") == 0
+    assert_nothing_lost(metrics)
+
+
 def test_a_hundred_statements_in_one_libpq_pipeline_equal_the_servers_own_counts(stand, observe):
     observer = observe()
     with Client(stand.pgpool) as client, client.connection.pipeline():

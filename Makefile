@@ -108,7 +108,7 @@ check-differential: all $(BUILD)/tests/mirror-proxy $(BUILD)/tests/differential
 FORCE:
 
 # Each tests/fuzz/fuzz_NAME.c with the library under clang's fuzzer and sanitizers, FUZZ_SECONDS each. It begins with
-# tests/fuzz/corpus/NAME where that is there, and keeps what it finds in build/fuzz/corpus/NAME.
+# tests/fuzz/corpus/NAME where that is there and with what tests/fuzz/seeds makes of the transcripts, and keeps what it finds in build/fuzz/corpus/NAME.
 FUZZ_SECONDS ?= 60
 FUZZ_FLAGS   := -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
 FUZZERS      := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
@@ -120,9 +120,11 @@ $(BUILD)/fuzz/fuzz_%: tests/fuzz/fuzz_%.c $(BUILD)/fuzz/libobserver.a
 	$(CLANG) $(ALL_CFLAGS) -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -o $@ $^ $(LDLIBS)
 
 fuzz: $(FUZZERS:%=$(BUILD)/fuzz/%)
+	@tests/fuzz/seeds $(BUILD)/fuzz/seeds
 	@for f in $(FUZZERS:fuzz_%=%); do \
 		mkdir -p $(BUILD)/fuzz/corpus/$$f; seeds=; \
 		[ ! -d tests/fuzz/corpus/$$f ] || seeds=tests/fuzz/corpus/$$f; \
+		[ ! -d $(BUILD)/fuzz/seeds/$$f ] || seeds="$$seeds $(BUILD)/fuzz/seeds/$$f"; \
 		$(BUILD)/fuzz/fuzz_$$f -max_total_time=$(FUZZ_SECONDS) -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 \
 			-artifact_prefix=$(BUILD)/fuzz/ $(BUILD)/fuzz/corpus/$$f $$seeds || exit 1; \
 	done

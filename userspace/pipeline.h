@@ -32,10 +32,11 @@ enum item_kind {
 #define ITEM_KEYED    0x04u
 #define ITEM_IN_BLOCK 0x08u
 #define ITEM_RESUMED  0x10u /* Execute of a portal that was executed before */
-#define ITEM_BOUNDARY                                                                                     \
-	0x20u              /* the connection is expected to be idle once this is answered: a request ends \
-			    */
-#define ITEM_SETTLED 0x40u /* request_timeout has settled it: its answer comes late */
+#define ITEM_BOUNDARY                                                                                      \
+	0x20u               /* the connection is expected to be idle once this is answered: a request ends \
+			     */
+#define ITEM_DOUBTFUL 0x80u /* bytes of it were lost: what it asked for is not known for sure */
+#define ITEM_SETTLED  0x40u /* request_timeout has settled it: its answer comes late */
 
 struct item {
 	uint8_t kind;

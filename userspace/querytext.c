@@ -15,7 +15,10 @@ int querytext_hash_init(struct querytext_hash *hash)
 {
 	memset(hash, 0, sizeof(*hash));
 	hash->state = XXH3_createState();
-	return hash->state ? 0 : -ENOMEM;
+	if (!hash->state)
+		return -ENOMEM;
+	querytext_hash_begin(hash);
+	return 0;
 }
 
 void querytext_hash_done(struct querytext_hash *hash)

@@ -38,7 +38,6 @@ void session_free(struct session **pointer)
 	if (!session)
 		return;
 	session_stop(session);
-	free(session->held);
 	querytext_hash_done(&session->hash);
 	free(session);
 	*pointer = NULL;
@@ -60,6 +59,7 @@ void session_note(struct session *session, enum session_note note)
 /* Nothing more is decoded; gives back all that decoding needs. */
 void session_stop(struct session *session)
 {
+	outbox_release(session, false); /* what was still to be proven */
 	session->pairing = PAIRING_NONE;
 	framer_reset(&session->front);
 	framer_reset(&session->back);
@@ -96,6 +96,8 @@ static void invalid(struct session *session, bool front, bool back)
 	else
 		resync_lose(session, front, back);
 }
+
+static const uint8_t nothing[1];
 
 static void pump_sent(struct session *session, const uint8_t *data, size_t len)
 {
@@ -190,7 +192,7 @@ void session_sent_gap(struct session *session, uint64_t len, uint64_t time_ns)
 		return;
 	session->now_ns = time_ns;
 	if (!session->front_lost && framer_gap(&session->front, len))
-		pump_sent(session, NULL, 0);
+		pump_sent(session, nothing, 0);
 	else
 		resync_lose(session, true, false);
 	session->front_begins = false;
@@ -202,7 +204,7 @@ void session_received_gap(struct session *session, uint64_t len, uint64_t time_n
 		return;
 	session->now_ns = session->progress_ns = time_ns;
 	if (!session->back_lost && framer_gap(&session->back, len))
-		pump_received(session, NULL, 0);
+		pump_received(session, nothing, 0);
 	else
 		resync_lose(session, false, true);
 	session->tail_len = 0;

@@ -3,6 +3,8 @@
 
 #include "session_internal.h"
 
+static const struct fault unknown = {.outcome = OUTCOME_UNKNOWN, .type = FAILURE_NONE};
+
 void account_fault(struct fault *fault, const struct fault *first)
 {
 	if (fault->outcome == OUTCOME_SUCCESS)
@@ -135,6 +137,8 @@ void account_end_suspended(struct session *session, uint32_t index, bool counts,
 	struct pgwire_tag tag = {.has_rows = true, .rows = suspended->rows};
 	uint64_t now_ns = session->now_ns;
 
+	if (!suspended->item.id) /* one of those whose Bind was not seen */
+		fault = &unknown;
 	if (counts) {
 		session->now_ns = suspended->since_ns;
 		account_statement(session, &suspended->item, fault, &tag);

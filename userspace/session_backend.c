@@ -8,6 +8,7 @@
 #define TAG_MAX        1024
 
 static const struct fault success = {.outcome = OUTCOME_SUCCESS, .type = FAILURE_NONE};
+static const struct fault unknown = {.outcome = OUTCOME_UNKNOWN, .type = FAILURE_NONE};
 
 bool session_backend_rule(uint8_t type, uint32_t body_len, struct framer_interest *interest)
 {
@@ -169,22 +170,47 @@ static void on_copy_data(struct session *session)
 
 /* ------------------------------------------------------------------------------------------ results */
 
+/*
+ * An Execute whose portal is not known may go on with one that was suspended: its own message had a hole, or
+ * we never saw the portal bound in a block that was open when bytes were lost. Nor is it known what the
+ * others did while one of unknown name is suspended.
+ */
+static bool is_doubtful(const struct session *session, const struct item *item)
+{
+	const struct request *request = &session->request;
+
+	if ((item->flags & ITEM_DOUBTFUL) ||
+	    (!item->id && (session->suspended_count || (request->settled && !request->late))))
+		return true;
+	for (uint32_t i = 0; i < session->suspended_count; i++)
+		if (!session->suspended[i].item.id)
+			return true;
+	return false;
+}
+
 static void execute_complete(struct session *session, struct item item, const struct pgwire_tag *tag)
 {
 	struct answer *answer = &session->answer;
+	bool doubtful = is_doubtful(session, &item);
 	uint32_t i = 0;
 
 	answer->rows = tag->rows;
 	while (i < session->suspended_count && session->suspended[i].item.id != item.id)
 		i++;
-	if (item.id && i < session->suspended_count) {
+	if (doubtful) {
+		account_end_portals(session, true, &unknown);
+		account_statement(session, &item, &unknown, tag);
+		account_fault(&session->request.fault, &unknown);
+		answer->fault = unknown;
+		answer->statements++;
+	} else if (i < session->suspended_count) {
 		struct pgwire_tag whole = *tag;
 
-		whole.rows += session->suspended[i].rows;
+		whole.rows += tag->has_rows ? session->suspended[i].rows : 0;
 		account_statement(session, &session->suspended[i].item, &success, &whole);
 		answer->statements++;
 		account_end_suspended(session, i, false, NULL);
-	} else if (!(item.flags & ITEM_RESUMED)) { /* of a portal at its end: nothing ran */
+	} else if (!(item.flags & ITEM_RESUMED)) { /* else of a portal at its end: nothing ran */
 		account_statement(session, &item, &success, tag);
 		answer->statements++;
 	}
@@ -199,6 +225,14 @@ static bool tag_fits(const struct session *session, const struct item *item, con
 	if (item->kind == ITEM_QUERY && session->answer.statements)
 		return true;
 	return !strcmp(item->tag, tag->tag);
+}
+
+/* Whether it is to be ignored is not known: whatever comes, its outcome is not counted as one or the other.
+ */
+static void doubt(struct session *session)
+{
+	account_fault(&session->answer.fault, &unknown);
+	account_fault(&session->request.fault, &unknown);
 }
 
 static void on_complete(struct session *session, const struct frame *frame)
@@ -224,7 +258,9 @@ static void on_complete(struct session *session, const struct frame *frame)
 	session->answer.begun = true;
 	session->answer.statements++;
 	session->answer.rows += tag.rows;
-	account_statement(session, item, &success, &tag);
+	if (item->flags & ITEM_DOUBTFUL)
+		doubt(session);
+	account_statement(session, item, &session->answer.fault, &tag);
 	account_end_portal(session, item->portal, true);
 }
 
@@ -238,13 +274,10 @@ static void remember_suspended(struct session *session, const struct item *item)
 			session->suspended[i].rows += session->answer.data_rows;
 			return;
 		}
-	if (!item->id || (item->flags & ITEM_RESUMED))
-		return; /* a portal from before we looked, or forgotten */
-	if (session->suspended_count == SUSPENDED_MAX) {
-		static const struct fault unknown = {.outcome = OUTCOME_UNKNOWN, .type = FAILURE_NONE};
-
+	if (item->flags & ITEM_RESUMED)
+		return; /* was forgotten: SUSPENDED_MAX */
+	if (session->suspended_count == SUSPENDED_MAX)
 		account_end_suspended(session, 0, true, &unknown);
-	}
 	if (!session->suspended)
 		session->suspended = malloc(SUSPENDED_MAX * sizeof(*session->suspended));
 	if (!session->suspended)
@@ -278,6 +311,10 @@ static void on_empty(struct session *session)
 		return;
 	}
 	session->answer.begun = true;
+	if (item->flags & ITEM_DOUBTFUL) {
+		account_touch(&session->request, item);
+		doubt(session);
+	}
 	if (item->kind == ITEM_QUERY)
 		return;
 	account_query(session, item, &session->answer, false);
@@ -356,7 +393,7 @@ static void fail_execute(struct session *session, const struct fault *fault)
 	struct item item = *pipeline_at(&session->pipeline, 0);
 	struct item first = item;
 
-	for (uint32_t i = 0; item.id && i < session->suspended_count; i++)
+	for (uint32_t i = 0; i < session->suspended_count; i++)
 		if (session->suspended[i].item.id == item.id) {
 			first = session->suspended[i].item;
 			account_end_suspended(session, i, false, NULL);
@@ -388,6 +425,8 @@ static void fail_item(struct session *session, struct item *item, const struct f
 {
 	bool copying = session->copy == COPY_IN || session->copy == COPY_BOTH;
 
+	if (item->flags & ITEM_DOUBTFUL)
+		fault = &unknown;
 	account_touch(&session->request, item);
 	account_fault(&session->request.fault, fault);
 	session->rolled_back = true;

@@ -39,8 +39,10 @@ static void push_blind(struct session *session, const struct item *item)
 		account_query(session, item, &unknown, false);
 	}
 	account_fault(&session->request.fault, &unknown.fault);
-	if (!item_ends_cycle(item))
+	if (!item_ends_cycle(item)) {
+		session->blind.partial = true;
 		return;
+	}
 	resync_blind_cycle_sent(session);
 	if (item->flags & ITEM_BOUNDARY)
 		account_request_end(session);
@@ -193,6 +195,8 @@ static void on_query(struct session *session, const struct frame *frame)
 	bool whole;
 
 	pgwire_query(frame->body, frame->have, &string, &whole);
+	if (frame->holed && !whole)
+		item.flags |= ITEM_DOUBTFUL; /* it may be one of ignore_statements */
 	seen = see_text(session, frame, &string, whole);
 	sqltext_scan(seen.text, seen.len, &scan);
 	scan.control &= whole;
@@ -214,7 +218,8 @@ static void on_function(struct session *session, const struct frame *frame)
 		querytext_hash_raw(&session->hash, frame->body, frame->have);
 	}
 	seen.keyed = frame->have == frame->len || (session->hashing && !frame->holed);
-	seen.key = querytext_hash_end(&session->hash);
+	if (seen.keyed)
+		seen.key = querytext_hash_end(&session->hash);
 	push_query(session, &item, &seen, &scan);
 }
 
@@ -226,14 +231,16 @@ static void on_execute(struct session *session, const struct frame *frame)
 	struct sqltext scan = {0};
 	struct pgwire_string string;
 
-	if (!frame->holed && !pgwire_execute(frame->body, frame->have, &string)) {
+	if (frame->holed)
+		item.flags |= ITEM_DOUBTFUL; /* it may be any portal */
+	else if (!pgwire_execute(frame->body, frame->have, &string)) {
 		struct querytext_key name = prepared_name(string.text, string.len);
 
 		portal = prepared_get(&session->portals, &name);
 	}
 	if (portal) {
 		item.id = portal->id;
-		item.flags = portal->executed ? ITEM_RESUMED : 0;
+		item.flags |= portal->executed ? ITEM_RESUMED : 0;
 		portal->executed = true;
 	}
 	if (portal && portal->text) {

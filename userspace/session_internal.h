@@ -60,7 +60,7 @@ struct answer {
 };
 
 struct suspended {
-	struct item item; /* the first Execute */
+	struct item item; /* the first Execute; id 0: of any portals whose Bind was not seen */
 	uint64_t since_ns;
 	uint64_t rows;
 };

@@ -35,10 +35,19 @@ static void forget_answers(struct session *session)
 	session->startup_seen = true;
 }
 
+/* The client is on its way to the Sync of a batch. */
+static bool mid_batch(const struct pipeline *pipeline)
+{
+	const struct item *last = pipeline->count ? pipeline_at(pipeline, pipeline->count - 1) : NULL;
+
+	return last && !item_ends_cycle(last) && last->kind != ITEM_COPY_END && last->kind != ITEM_DEAD;
+}
+
 static void go_blind(struct session *session)
 {
 	uint32_t cycles = session->cycles;
-	bool in_block = session->block_expected;
+	bool partial = mid_batch(&session->pipeline);
+	bool in_block = session->block_expected || partial;
 
 	session_note(session, NOTE_RESYNC);
 	if (session->pairing == PAIRING_PROVISIONAL)
@@ -46,8 +55,8 @@ static void go_blind(struct session *session)
 	session->pairing = PAIRING_BLIND;
 	account_settle_all(session, &unknown);
 	forget_answers(session);
-	session->blind = (struct blind){.cycles = cycles, .last_ns = session->now_ns};
-	if (in_block) /* and what follows up to its end is still that request */
+	session->blind = (struct blind){.cycles = cycles, .partial = partial, .last_ns = session->now_ns};
+	if (in_block) /* what follows up to its end is still that request */
 		session->request = (struct request){.open = true, .settled = true};
 }
 
@@ -161,7 +170,7 @@ static void count_blind_call(struct session *session, const uint8_t *data, size_
 	uint32_t ends;
 	uint8_t first;
 
-	if (!session->front_begins || !last || !read_call(data, len, &first, &ends)) {
+	if (!last || !read_call(data, len, &first, &ends)) {
 		blind->partial = true;
 		return;
 	}
@@ -242,7 +251,7 @@ void resync_blind_ready(struct session *session, char status)
 	session->status = status;
 	if (blind->cycles)
 		blind->cycles--;
-	else
+	else if (session->front_lost)
 		blind->partial = false;
 	if (status == 'I' && session->front_lost)
 		account_request_end(session);

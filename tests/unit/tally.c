@@ -34,6 +34,12 @@ static void write_log(struct tally *tally, const char *what, enum outcome outcom
 		tally->log_len += n;
 }
 
+static void keep(struct tally *tally, const struct tally_result *result)
+{
+	if (tally->result_count < TALLY_RESULTS_MAX)
+		tally->results[tally->result_count++] = *result;
+}
+
 static void on_startup(void *ctx, const struct session_startup *startup)
 {
 	struct tally *tally = ctx;
@@ -77,6 +83,12 @@ static void on_statement(void *ctx, const struct session_statement *statement)
 	if (statement->outcome == OUTCOME_SUCCESS && !statement->function_call && !statement->utility_plan)
 		tally->calls++;
 	tally->last_statement = *statement;
+	struct tally_result result = {statement->sent_ns, statement->outcome, statement->failure, "", "",
+				      statement->rows};
+
+	memcpy(result.sqlstate, statement->sqlstate, sizeof(result.sqlstate));
+	memcpy(result.tag, statement->tag, sizeof(result.tag));
+	keep(tally, &result);
 	write_log(tally, "s", statement->outcome, statement->failure);
 }
 
@@ -96,6 +108,11 @@ static void on_request(void *ctx, const struct session_request *request)
 	tally->broken |= request->done_ns < request->sent_ns;
 	tally->broken |= request->kind == REQUEST_UPKEEP && request->outcome != OUTCOME_SUCCESS;
 	tally->last_request = *request;
+	struct tally_result result = {request->sent_ns, request->outcome, request->failure, "", "", 0};
+
+	memcpy(result.sqlstate, request->sqlstate, sizeof(result.sqlstate));
+	snprintf(result.tag, sizeof(result.tag), "request %s", kinds[request->kind]);
+	keep(tally, &result);
 	write_log(tally, kinds[request->kind], request->outcome, request->failure);
 	if (request->kind == REQUEST_IGNORED)
 		tally->ignored++;

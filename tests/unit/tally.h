@@ -10,7 +10,18 @@
 #include "session.h"
 #include "transcript.h"
 
-#define TALLY_LOG_MAX 4096
+#define TALLY_LOG_MAX     4096
+#define TALLY_RESULTS_MAX 2048
+
+/* A statement's or request's outcome, as far as runs of one tape compare. */
+struct tally_result {
+	uint64_t sent_ns; /* tells which it is: chunks differ in time */
+	enum outcome outcome;
+	enum failure_type failure;
+	char sqlstate[6];
+	char tag[32]; /* of a request: its kind */
+	uint64_t rows;
+};
 
 struct tally {
 	struct session *session;
@@ -32,6 +43,8 @@ struct tally {
 	    log[TALLY_LOG_MAX]; /* one word an outcome: "s+" "s-timeout" "r?" ..., for comparisons in tests */
 	size_t log_len;
 	uint64_t answers_seen; /* highest serial */
+	struct tally_result results[TALLY_RESULTS_MAX];
+	size_t result_count;
 };
 
 extern const struct session_options tally_options;

@@ -171,7 +171,7 @@ static void count_blind_call(struct session *session, const uint8_t *data, size_
 	uint8_t first;
 
 	if (!last || !read_call(data, len, &first, &ends)) {
-		blind->partial = true;
+		blind->partial = blind->partial_lost = true;
 		return;
 	}
 	if (blind->partial && begins_batch(first, blind->partial_lost)) {
@@ -251,7 +251,8 @@ void resync_blind_ready(struct session *session, char status)
 	session->status = status;
 	if (blind->cycles)
 		blind->cycles--;
-	else if (session->front_lost)
+	else if (session->front_lost &&
+		 blind->partial_lost) /* a batch seen to lack its Sync is not answered yet */
 		blind->partial = false;
 	if (status == 'I' && session->front_lost)
 		account_request_end(session);

@@ -16,7 +16,7 @@
 #include "tape.h"
 
 #define CUT_MAX    4096 /* bytes of a chunk that are tried as a cut; beyond, some */
-#define LONG_TAPES 200
+#define LONG_TAPES 150
 
 static struct transcript **transcripts;
 static size_t transcript_count;

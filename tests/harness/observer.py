@@ -35,15 +35,20 @@ def configuration(clusters, pin, proxy=None, port=None, **keys):
 
 
 class Observer:
-    """Writes the configuration to `directory` and starts the daemon; ready once the constructor returns."""
+    """Writes the configuration to `directory` and starts the daemon; ready once the constructor returns.
 
-    def __init__(self, directory, clusters, name="observer", proxy=None, arguments=(), start=True, **keys):
+    command: what to run instead of the program, for example ["setpriv", ..., BINARY]; it must not fork.
+    """
+
+    def __init__(self, directory, clusters, name="observer", proxy=None, arguments=(), start=True, command=(BINARY,),
+                 env=None, **keys):
         self.path = os.path.join(directory, f"{name}.yaml")
         self.log = os.path.join(directory, f"{name}.log")
         self.own_pin = "pin" not in keys
         self.pin = keys.pop("pin", f"{BPFFS}/{os.path.basename(directory)}_{name}".replace(".", "_"))
         self.config = configuration(clusters, self.pin, proxy, **keys)
         self.arguments = list(arguments)
+        self.command, self.env = list(command), env
         self.process = None
         self.mounted = mount_bpffs()
         try:
@@ -65,7 +70,8 @@ class Observer:
             file.write(re.sub(r'"(\d+(?:ms|s|m|h|[KMG]iB))"', r"\1", text) + "\n")
 
     def start(self, *arguments, timeout=30):
-        self.process = Process([BINARY, "--config", self.path, *self.arguments, *arguments], self.log)
+        self.process = Process([*self.command, "--config", self.path, *self.arguments, *arguments], self.log,
+                               env=self.env)
 
         def ready():
             if not self.process.running():

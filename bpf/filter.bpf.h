@@ -80,23 +80,32 @@ static long ancestor_matches(__u32 i, struct ancestor_search *search)
 	return 0;
 }
 
-static __noinline bool pid_matches(struct task_struct *task, const struct filter *filter)
+/* Where in its numbers the process has the one of the observer's pid namespace; -1 when it has none there. */
+static __noinline int pidns_level(struct task_struct *task, __u32 pidns)
 {
-	struct ancestor_search search = {.task = task, .pid = filter->pid};
 	struct pid *pid = BPF_CORE_READ(task, group_leader, thread_pid);
-	__u32 pidns = filter->pidns;
 	__u32 level;
 
 	if (!pid)
-		return false;
+		return -1;
 	for (level = 0; level < MAX_PID_NS_LEVEL; level++) {
 		struct upid *number = pid_at(pid, level);
 
 		if (level > BPF_CORE_READ(pid, level))
-			return false;
+			return -1;
 		if (BPF_CORE_READ(number, ns, ns.inum) == pidns)
-			break;
+			return level;
 	}
+	return -1;
+}
+
+static __noinline bool pid_matches(struct task_struct *task, const struct filter *filter)
+{
+	struct ancestor_search search = {.task = task, .pid = filter->pid};
+	int level = pidns_level(task, filter->pidns);
+
+	if (level < 0)
+		return false;
 	search.level = level;
 	bpf_loop(MAX_ANCESTORS, ancestor_matches, &search, 0);
 	return search.found;
@@ -130,7 +139,11 @@ static __noinline bool cgroup_matches(struct task_struct *task, const struct fil
 	return search.found;
 }
 
-/* A filter that selects nothing matches no process: never all of them. */
+/*
+ * A filter that selects nothing matches no process: never all of them. An observer in a container sees the
+ * processes of its own pid namespace and those below, as it does in /proc, though another container may run
+ * the same proxy on the same addresses.
+ */
 static __always_inline bool filter_process(const struct filter *filter, struct task_struct *task)
 {
 	__u32 select = filter->select;
@@ -141,7 +154,8 @@ static __always_inline bool filter_process(const struct filter *filter, struct t
 		return false;
 	if ((select & FILTER_BY_EXE) && !exe_matches(task, filter))
 		return false;
-	if ((select & FILTER_BY_PID) && !pid_matches(task, filter))
+	if ((select & FILTER_BY_PID) ? !pid_matches(task, filter)
+				     : filter->pidns && pidns_level(task, filter->pidns) < 0)
 		return false;
 	return !(select & FILTER_BY_CGROUP) || cgroup_matches(task, filter);
 }

@@ -132,7 +132,7 @@ void exposition_double(struct exposition *x, const struct exposition_label *labe
 	else if (isinf(value))
 		strcpy(buf, value > 0 ? "+Inf" : "-Inf");
 	else
-		for (int precision = 1; precision <= 17; precision++) {
+		for (int precision = 15; precision <= 17; precision++) { /* fewer would write 100 as 1e+02 */
 			snprintf(buf, sizeof(buf), "%.*g", precision, value);
 			if (strtod(buf, NULL) == value)
 				break;

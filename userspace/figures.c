@@ -128,7 +128,7 @@ static void write_check(struct buffer *out, const struct readiness_check *check)
 	json_number(out, check->value);
 	buffer_string(out, ",\"threshold\":");
 	json_number(out, check->threshold);
-	buffer_string(out, ",\"unit\":");
+	buffer_printf(out, ",\"wanted\":\"%s\",\"unit\":", check->at_least ? "at_least" : "at_most");
 	json_string(out, check->unit);
 	buffer_string(out, ",\"reason\":");
 	json_string(out, check->reason);

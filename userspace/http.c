@@ -23,6 +23,7 @@ struct route {
 	const char *path;
 	http_handler *handler;
 	void *ctx;
+	bool action; /* POST, else GET and HEAD */
 };
 
 struct http {
@@ -83,7 +84,8 @@ static struct MHD_Response *new_response(char *data, size_t len, const char *con
 }
 
 /* A refusal of ours; the connection ends, since a body may follow that nobody reads. */
-static enum MHD_Result refuse(struct MHD_Connection *connection, unsigned int status, const char *sentence)
+static enum MHD_Result refuse_with(struct MHD_Connection *connection, unsigned int status,
+				   const char *sentence, const char *allow)
 {
 	struct MHD_Response *response =
 	    new_response(strdup(sentence), strlen(sentence), "text/plain; charset=utf-8");
@@ -92,11 +94,16 @@ static enum MHD_Result refuse(struct MHD_Connection *connection, unsigned int st
 	if (!response)
 		return MHD_NO;
 	if (status == MHD_HTTP_METHOD_NOT_ALLOWED)
-		MHD_add_response_header(response, "Allow", "GET, HEAD");
+		MHD_add_response_header(response, "Allow", allow);
 	MHD_add_response_header(response, "Connection", "close");
 	result = MHD_queue_response(connection, status, response);
 	MHD_destroy_response(response);
 	return result;
+}
+
+static enum MHD_Result refuse(struct MHD_Connection *connection, unsigned int status, const char *sentence)
+{
+	return refuse_with(connection, status, sentence, "GET, HEAD");
 }
 
 static enum MHD_Result send_reply(struct MHD_Connection *connection, struct http_reply *reply)
@@ -131,18 +138,25 @@ static enum MHD_Result join_accept(void *ctx, enum MHD_ValueKind kind, const cha
 	return MHD_YES;
 }
 
+static const struct route *route_of(const struct http *http, const char *path)
+{
+	for (size_t i = 0; i < http->route_count; i++)
+		if (strcmp(http->routes[i].path, path) == 0)
+			return &http->routes[i];
+	return NULL;
+}
+
 static enum MHD_Result answer(struct http *http, struct MHD_Connection *connection, const char *path)
 {
 	struct http_request request = {.path = path, .connection = connection};
 	struct http_reply reply = {.status = MHD_HTTP_OK};
 	char accept[ACCEPT_MAX] = "";
+	const struct route *route = route_of(http, path);
 
-	for (size_t i = 0; i < http->route_count; i++) {
-		if (strcmp(http->routes[i].path, path) != 0)
-			continue;
+	if (route) {
 		MHD_get_connection_values(connection, MHD_HEADER_KIND, join_accept, accept);
 		request.accept = *accept ? accept : NULL;
-		http->routes[i].handler(http->routes[i].ctx, &request, &reply);
+		route->handler(route->ctx, &request, &reply);
 		return send_reply(connection, &reply);
 	}
 	reply.status = MHD_HTTP_NOT_FOUND;
@@ -158,15 +172,63 @@ static bool has_body(struct MHD_Connection *connection)
 	       MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Transfer-Encoding");
 }
 
+static bool is_loopback(const struct sockaddr *address)
+{
+	const struct sockaddr_in *v4 = (const void *)address;
+	const struct in6_addr *v6 = &((const struct sockaddr_in6 *)(const void *)address)->sin6_addr;
+
+	if (address->sa_family == AF_INET)
+		return ntohl(v4->sin_addr.s_addr) >> 24 == IN_LOOPBACKNET;
+	return address->sa_family == AF_INET6 &&
+	       (IN6_IS_ADDR_LOOPBACK(v6) || (IN6_IS_ADDR_V4MAPPED(v6) && v6->s6_addr[12] == IN_LOOPBACKNET));
+}
+
+/* Why a request that changes something may not, NULL when it may. */
+static const char *forbidden(struct MHD_Connection *connection)
+{
+	const union MHD_ConnectionInfo *peer =
+	    MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+
+	if (!peer || !is_loopback(peer->client_addr))
+		return "This can only be asked for on this machine.\n";
+	if (!MHD_lookup_connection_value(connection, MHD_HEADER_KIND, HTTP_ACTION_HEADER))
+		return "The header " HTTP_ACTION_HEADER " is missing: a web page may not ask for this.\n";
+	return NULL;
+}
+
+/* Refuses a method that the path does not have; true when it did. */
+static bool refused_method(struct http *http, struct MHD_Connection *connection, const char *method,
+			   const char *path, enum MHD_Result *result)
+{
+	const struct route *route = route_of(http, path);
+	const char *why;
+
+	if (route && route->action) {
+		why = forbidden(connection);
+		if (strcmp(method, "POST") != 0)
+			*result = refuse_with(connection, MHD_HTTP_METHOD_NOT_ALLOWED,
+					      "Only POST is served here.\n", "POST");
+		else if (why)
+			*result = refuse(connection, MHD_HTTP_FORBIDDEN, why);
+		else
+			return false;
+	} else if (strcmp(method, "GET") != 0 && strcmp(method, "HEAD") != 0) {
+		*result = refuse(connection, MHD_HTTP_METHOD_NOT_ALLOWED, "Only GET and HEAD are served.\n");
+	} else {
+		return false;
+	}
+	return true;
+}
+
 /* What is refused by its headers alone. Returns false when the request may go on. */
 static bool refused(struct http *http, struct MHD_Connection *connection, const char *method,
-		    enum MHD_Result *result)
+		    const char *path, enum MHD_Result *result)
 {
 	const char *host = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Host");
 
-	if (strcmp(method, "GET") != 0 && strcmp(method, "HEAD") != 0)
-		*result = refuse(connection, MHD_HTTP_METHOD_NOT_ALLOWED, "Only GET and HEAD are served.\n");
-	else if (has_body(connection))
+	if (refused_method(http, connection, method, path, result))
+		return true;
+	if (has_body(connection))
 		*result = refuse(connection, MHD_HTTP_CONTENT_TOO_LARGE, "Requests have no body here.\n");
 	else if (http->loopback && !header_host_is_local(host, http->hostname))
 		*result =
@@ -199,7 +261,7 @@ static enum MHD_Result on_request(void *ctx, struct MHD_Connection *connection, 
 		*seen = http;
 		if (client)
 			clients_move(http->clients, client, CLIENT_SERVING, now_ms());
-		return refused(http, connection, method, &result) ? result : MHD_YES;
+		return refused(http, connection, method, url, &result) ? result : MHD_YES;
 	}
 	return *upload_len ? MHD_NO : answer(http, connection, url);
 }
@@ -406,12 +468,22 @@ void http_free(struct http **http)
 	*http = NULL;
 }
 
-int http_add(struct http *http, const char *path, http_handler *handler, void *ctx)
+static int add_route(struct http *http, struct route route)
 {
 	if (http->route_count == HTTP_ROUTES_MAX)
 		return -ENOSPC;
-	http->routes[http->route_count++] = (struct route){path, handler, ctx};
+	http->routes[http->route_count++] = route;
 	return 0;
+}
+
+int http_add(struct http *http, const char *path, http_handler *handler, void *ctx)
+{
+	return add_route(http, (struct route){path, handler, ctx, false});
+}
+
+int http_add_action(struct http *http, const char *path, http_handler *handler, void *ctx)
+{
+	return add_route(http, (struct route){path, handler, ctx, true});
 }
 
 int http_fd(const struct http *http)

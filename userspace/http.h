@@ -3,9 +3,10 @@
  * http - the HTTP server, inside the caller's event loop, without a thread of its own. The only file that
  * knows libmicrohttpd.
  *
- * Serves GET and HEAD of exact paths. Answers itself: 404, 405 with Allow, 413 for any request with a body
- * (which is not read), 414 and 431 past HTTP_REQUEST_MAX, and, while it listens on a loopback address, 421
- * for a Host that may be another site's name (header.h). Limits and deadlines: clients.h. No CORS headers.
+ * Serves GET and HEAD of exact paths, and POST of those that change something (http_add_action). Answers
+ * itself: 404, 405 with Allow, 403 (see there), 413 for any request with a body (which is not read), 414 and
+ * 431 past HTTP_REQUEST_MAX, and, while it listens on a loopback address, 421 for a Host that may be another
+ * site's name (header.h). Limits and deadlines: clients.h. No CORS headers.
  */
 #ifndef MO_HTTP_H
 #define MO_HTTP_H
@@ -51,6 +52,14 @@ const char *http_error(void);
 
 /* path must outlive the server. -ENOSPC past HTTP_ROUTES_MAX. */
 int http_add(struct http *http, const char *path, http_handler *handler, void *ctx);
+
+/*
+ * A path that changes something: POST only, without a body. It is refused with 403 unless the peer is on this
+ * machine (a loopback address) and the request carries the header HTTP_ACTION_HEADER: a page of another site
+ * can make a browser send a POST, but no such header, since CORS is not granted here.
+ */
+#define HTTP_ACTION_HEADER "X-Mirror-Observer"
+int http_add_action(struct http *http, const char *path, http_handler *handler, void *ctx);
 
 /* Readable when http_run has something to do; stays the same. */
 int http_fd(const struct http *http);

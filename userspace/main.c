@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ask.h"
 #include "check.h"
 #include "config.h"
 #include "figures.h"
@@ -308,6 +309,10 @@ int main(int argc, char **argv)
 	case COMMAND_VERSION:
 		fputs(options_version(), stdout);
 		return EXIT_OK;
+	case COMMAND_READINESS:
+		return ask_readiness(&options);
+	case COMMAND_RESET:
+		return ask_reset(&options);
 	default:
 		return with_config(&options);
 	}

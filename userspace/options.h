@@ -8,6 +8,7 @@
 #define MO_OPTIONS_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 /* Exit status of the program and of all its commands. */
 enum exit_code {
@@ -20,10 +21,12 @@ enum exit_code {
 };
 
 enum command {
-	COMMAND_DAEMON,  /* no command given: observe and serve */
-	COMMAND_CHECK,   /* --check */
-	COMMAND_VERSION, /* --version */
-	COMMAND_HELP,    /* --help */
+	COMMAND_DAEMON,    /* no command given: observe and serve */
+	COMMAND_CHECK,     /* --check */
+	COMMAND_VERSION,   /* --version */
+	COMMAND_HELP,      /* --help */
+	COMMAND_READINESS, /* readiness: ask a running daemon for its verdict */
+	COMMAND_RESET,     /* reset: have it start the verdict anew */
 };
 
 #define OPTIONS_DEFAULT_CONFIG "/etc/mirror-observer/observer.yaml"
@@ -33,6 +36,12 @@ struct options {
 	const char *config_path;
 	bool fresh;
 	int log_level; /* enum log_level, or -1: as the configuration says */
+
+	/* of readiness and reset */
+	const char *cluster; /* NULL = all (readiness only) */
+	const char *url;     /* NULL = where the configuration says that the daemon listens */
+	bool config_given;   /* --config was */
+	uint64_t wait_us;    /* readiness: how long to wait for it; 0 = not at all */
 };
 
 /* Returns 0, or -EINVAL with one line in *error (static, without newline), which ends in a hint. */

@@ -38,6 +38,7 @@ __attribute__((format(printf, 5, 6))) static void conclude(struct evaluation *e,
 
 	check->name = catalogue[id].name;
 	check->unit = catalogue[id].unit;
+	check->at_least = catalogue[id].compare == AT_LEAST;
 	check->threshold = e->settings->thresholds[id];
 	check->value = value;
 	check->verdict = verdict;

@@ -12,6 +12,7 @@
 #ifndef MO_READINESS_H
 #define MO_READINESS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -72,7 +73,8 @@ struct readiness_check {
 	enum verdict verdict;
 	double value; /* NaN where there is none */
 	double threshold;
-	char reason[192]; /* one sentence */
+	bool at_least;    /* the value must be at least the threshold, else at most */
+	char reason[256]; /* one sentence */
 };
 
 struct readiness {

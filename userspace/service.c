@@ -3,11 +3,13 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/epoll.h>
 
 #include "endpoints.h"
 #include "figures.h"
 #include "http.h"
+#include "log.h"
 #include "openmetrics.h"
 
 #define STATEMENTS_SHOWN 20 /* unless ?limit= says otherwise */
@@ -89,6 +91,38 @@ static void statements(void *ctx, const struct http_request *request, struct htt
 		unknown_cluster(reply);
 }
 
+static bool find_cluster(const struct clusters *clusters, const char *name, size_t *out)
+{
+	for (size_t i = 0; i < clusters_count(clusters); i++)
+		if (strcmp(clusters_config(clusters, i)->name, name) == 0) {
+			*out = i;
+			return true;
+		}
+	return false;
+}
+
+static void reset(void *ctx, const struct http_request *request, struct http_reply *reply)
+{
+	struct service *service = ctx;
+	struct clusters *clusters = observed(service, reply);
+	const char *name = http_query(request, "cluster");
+	size_t i;
+
+	if (!clusters)
+		return;
+	reply->content_type = "application/json";
+	if (!name) {
+		reply->status = 400;
+		buffer_string(&reply->body, "{\"error\":\"?cluster= is missing\"}\n");
+	} else if (!find_cluster(clusters, name, &i)) {
+		unknown_cluster(reply);
+	} else {
+		clusters_reset(clusters, i);
+		log_info("cluster %s: the verdict starts anew, as asked for", name);
+		buffer_string(&reply->body, "{\"reset\":true}\n");
+	}
+}
+
 static int listen_and_serve(struct service *service, const struct service_options *options)
 {
 	const struct http_options http = {.host = options->host, .port = options->port};
@@ -100,6 +134,8 @@ static int listen_and_serve(struct service *service, const struct service_option
 		err = http_add(service->http, "/readiness", readiness, service);
 	if (!err)
 		err = http_add(service->http, "/statements", statements, service);
+	if (!err)
+		err = http_add_action(service->http, "/-/reset", reset, service);
 	if (!err)
 		err = loop_add_timer(options->loop, 0, 0, run, service, &service->deadline);
 	if (!err)

@@ -257,6 +257,28 @@ static void test_405_names_the_methods_that_are_allowed(void **state)
 	http_free(&http);
 }
 
+static void test_what_changes_something_takes_a_post_with_our_header_from_this_machine(void **state)
+{
+	struct http *http = start("127.0.0.1");
+
+	(void)state;
+	assert_int_equal(http_add_action(http, "/action", hello, NULL), 0);
+	expect_status(http, "POST /action HTTP/1.1\r\nHost: localhost\r\nX-Mirror-Observer: reset\r\n" END,
+		      200);
+	expect_status(http, "POST /action HTTP/1.1\r\nHost: localhost\r\n" END, 403);
+	expect_status(http, "POST /action HTTP/1.1\r\nHost: evil.example\r\nX-Mirror-Observer: reset\r\n\r\n",
+		      421);
+	expect_status(http, "GET /action HTTP/1.1\r\nHost: localhost\r\nX-Mirror-Observer: reset\r\n" END,
+		      405);
+	expect_status(http,
+		      "POST /action HTTP/1.1\r\nHost: localhost\r\nX-Mirror-Observer: reset\r\n"
+		      "Content-Length: 3\r\n\r\nabc",
+		      413);
+	assert_non_null(strstr(exchange(http, "GET /action HTTP/1.1\r\nHost: localhost\r\n\r\n", NULL),
+			       "\r\nAllow: POST\r\n"));
+	http_free(&http);
+}
+
 static void test_a_foreign_host_is_served_when_listening_to_the_world(void **state)
 {
 	struct http *http = start("0.0.0.0");
@@ -327,6 +349,7 @@ int main(void)
 	    cmocka_unit_test(test_head_has_the_length_and_no_body),
 	    cmocka_unit_test(test_what_is_not_served_is_refused_with_its_own_status),
 	    cmocka_unit_test(test_405_names_the_methods_that_are_allowed),
+	    cmocka_unit_test(test_what_changes_something_takes_a_post_with_our_header_from_this_machine),
 	    cmocka_unit_test(test_a_foreign_host_is_served_when_listening_to_the_world),
 	    cmocka_unit_test(test_two_requests_in_one_go_are_both_answered),
 	    cmocka_unit_test(test_the_ipv6_loopback_can_be_listened_on),

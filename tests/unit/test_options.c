@@ -54,6 +54,25 @@ static void every_option_is_understood(void **state)
 	assert_int_equal(options.command, COMMAND_HELP);
 }
 
+static void the_commands_that_ask_a_daemon_take_their_options_in_any_order(void **state)
+{
+	struct options options;
+	const char *error;
+
+	(void)state;
+	assert_int_equal(parse(&options, "readiness --cluster app --wait 5m --url http://[::1]:1", &error),
+			 0);
+	assert_int_equal(options.command, COMMAND_READINESS);
+	assert_string_equal(options.cluster, "app");
+	assert_string_equal(options.url, "http://[::1]:1");
+	assert_int_equal(options.wait_us, 300000000);
+	assert_int_equal(parse(&options, "--cluster=app --config x.yaml reset", &error), 0);
+	assert_int_equal(options.command, COMMAND_RESET);
+	assert_true(options.config_given);
+	assert_int_equal(parse(&options, "readiness --help", &error), 0);
+	assert_int_equal(options.command, COMMAND_HELP);
+}
+
 static void a_wrong_command_line_is_one_line_with_a_hint(void **state)
 {
 	static const char *const bad[][2] = {
@@ -67,6 +86,17 @@ static void a_wrong_command_line_is_one_line_with_a_hint(void **state)
 	    {"--check --version",
 	     "only one of --check, --version and --help can be given; try mirror-observer --help"},
 	    {"start", "start: no such command; try mirror-observer --help"},
+	    {"readiness reset",
+	     "only one of --check, readiness and reset can be given; try mirror-observer --help"},
+	    {"--cluster app", "--cluster: only with readiness and reset; try mirror-observer --help"},
+	    {"--url http://x --check", "--url: only with readiness and reset; try mirror-observer --help"},
+	    {"reset --cluster app --wait 5s", "--wait: only with readiness; try mirror-observer --help"},
+	    {"reset", "reset: --cluster is missing; try mirror-observer --help"},
+	    {"readiness --wait soon",
+	     "--wait soon: must be a duration such as 30s, 5m or 1h; try mirror-observer --help"},
+	    {"readiness --url http://x --config y",
+	     "only one of --url and --config can be given; try mirror-observer --help"},
+	    {"readiness --fresh", "--fresh: only for the daemon; try mirror-observer --help"},
 	};
 	struct options options;
 	const char *error;
@@ -80,8 +110,9 @@ static void a_wrong_command_line_is_one_line_with_a_hint(void **state)
 
 static void help_names_every_option_and_exit_status(void **state)
 {
-	static const char *const words[] = {"--config",  "--check", "--fresh", "--log-level",
-					    "--version", "--help",  "0 ok",    "5 the daemon"};
+	static const char *const words[] = {
+	    "--config",     "--check",   "--fresh", "--log-level", "--version", "--help", "0 ok",
+	    "5 the daemon", "readiness", "reset",   "--cluster",   "--wait",    "--url"};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++)
@@ -94,6 +125,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(without_options_the_daemon_runs_with_the_default_file),
 	    cmocka_unit_test(every_option_is_understood),
+	    cmocka_unit_test(the_commands_that_ask_a_daemon_take_their_options_in_any_order),
 	    cmocka_unit_test(a_wrong_command_line_is_one_line_with_a_hint),
 	    cmocka_unit_test(help_names_every_option_and_exit_status),
 	};

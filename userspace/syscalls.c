@@ -195,7 +195,7 @@ static int add_sockets(scmp_filter_ctx filter)
 	for (size_t i = 0; i < COUNT(families); i++)
 		for (size_t j = 0; j < COUNT(types) && !err; j++)
 			err = seccomp_rule_add(filter, SCMP_ACT_ALLOW, CALL(socket), 2,
-					       SCMP_A0(SCMP_CMP_EQ, families[i]),
+					       SCMP_A0(SCMP_CMP_EQ, families[i], 0),
 					       SCMP_A1(SCMP_CMP_MASKED_EQ, 0xf, types[j]));
 	return err;
 }
@@ -205,13 +205,13 @@ static int add_some(scmp_filter_ctx filter)
 	int err = 0;
 
 	for (size_t i = 0; i < COUNT(bpf_commands) && !err; i++)
-		err = add_one(filter, CALL(bpf), SCMP_A0(SCMP_CMP_EQ, bpf_commands[i]));
+		err = add_one(filter, CALL(bpf), SCMP_A0(SCMP_CMP_EQ, bpf_commands[i], 0));
 	for (size_t i = 0; i < COUNT(ioctls) && !err; i++)
-		err = add_one(filter, CALL(ioctl), SCMP_A1(SCMP_CMP_EQ, ioctls[i]));
+		err = add_one(filter, CALL(ioctl), SCMP_A1(SCMP_CMP_EQ, ioctls[i], 0));
 	/* getrlimit() of glibc; and abort(), to ourselves. */
 	if (!err)
-		err = add_one(filter, CALL(prlimit64), SCMP_A2(SCMP_CMP_EQ, 0));
-	return err ? err : add_one(filter, CALL(tgkill), SCMP_A0(SCMP_CMP_EQ, getpid()));
+		err = add_one(filter, CALL(prlimit64), SCMP_A2(SCMP_CMP_EQ, 0, 0));
+	return err ? err : add_one(filter, CALL(tgkill), SCMP_A0(SCMP_CMP_EQ, getpid(), 0));
 }
 
 static int fill(scmp_filter_ctx filter)

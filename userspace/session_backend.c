@@ -249,6 +249,7 @@ static void on_complete(struct session *session, const struct frame *frame)
 	}
 	session->copy = COPY_NONE;
 	session->rolled_back = !strcmp(tag.tag, "ROLLBACK");
+	session->end_unseen = frame->holed;
 	session->savepoint |= !strcmp(tag.tag, "SAVEPOINT");
 	account_touch(&session->request, item);
 	if (item->kind == ITEM_EXECUTE) {
@@ -490,13 +491,14 @@ static void end_cycle(struct session *session, char status)
 	session->unasked_error = false;
 	memset(&session->answer, 0, sizeof(session->answer));
 	if (status == 'I') {
-		account_end_portals(session, !session->rolled_back, &success);
+		account_end_portals(session, !session->rolled_back,
+				    session->end_unseen ? &unknown : &success);
 		session->savepoint = false;
 		account_request_end(session);
 	} else {
 		session->request.open = true;
 	}
-	session->rolled_back = false;
+	session->rolled_back = session->end_unseen = false;
 	session_settle_head(session);
 	if (!session->pipeline.count)
 		session->block_expected = status != 'I';

@@ -133,6 +133,7 @@ struct session {
 	uint32_t suspended_count;
 	bool savepoint;       /* in this block */
 	bool rolled_back;     /* the last command of this cycle was ROLLBACK, or an error aborted */
+	bool end_unseen;      /* whether it was is not known: its CommandComplete had a hole */
 	uint64_t progress_ns; /* when the server last showed life, or began to be waited for */
 
 	struct request request;

@@ -30,7 +30,7 @@ static void forget_answers(struct session *session)
 	session->copy = COPY_NONE;
 	session->skipping = session->error_homeless = session->unasked_error = false;
 	session->strays = 0;
-	session->savepoint = session->rolled_back = false;
+	session->savepoint = session->rolled_back = session->end_unseen = false;
 	session->encryption_asked = false;
 	session->startup_seen = true;
 }
@@ -193,7 +193,7 @@ static bool is_startup_packet(const struct session *session, const uint8_t *data
 	struct cursor cursor = cursor_of(data, len);
 	struct pgwire_startup startup;
 
-	return !session->startup_done && session->front_begins && cursor_u32(&cursor) == len && len > 4 &&
+	return !session->startup_done && cursor_u32(&cursor) == len && len > 4 &&
 	       !pgwire_startup(data + 4, len - 4, &startup) && startup.first == PGWIRE_FIRST_STARTUP;
 }
 
@@ -225,7 +225,7 @@ void resync_blind_quiet(struct session *session)
 
 void resync_blind_sent(struct session *session, const uint8_t *data, size_t len, bool last)
 {
-	if (is_startup_packet(session, data, len)) {
+	if (last && is_startup_packet(session, data, len)) {
 		restart(session, data, len);
 		return;
 	}
@@ -254,8 +254,11 @@ void resync_blind_ready(struct session *session, char status)
 	else if (session->front_lost &&
 		 blind->partial_lost) /* a batch seen to lack its Sync is not answered yet */
 		blind->partial = false;
-	if (status == 'I' && session->front_lost)
+	if (status == 'I' &&
+	    session->front_lost) { /* it ends a request, of which nothing else may be known */
+		session->request.open = true;
 		account_request_end(session);
+	}
 }
 
 static void keep_tail(struct session *session, const uint8_t *data, size_t len)

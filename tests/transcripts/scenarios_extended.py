@@ -197,6 +197,26 @@ def portal_abandoned(s):
     s.truth(statements=(2, 0, 0), requests=(2, 0, 0), calls=2)
 
 
+@scenario("A named portal suspended and dropped by ROLLBACK: no statement, as pg_stat_statements has it.")
+def portal_rolled_back(s):
+    c = s.connect()
+    c.ask(query("BEGIN"))
+    c.ask(parse("SELECT i FROM generate_series(1, 5) i"), bind(portal="step"), execute("step", 2), sync())
+    c.ask(query("ROLLBACK"))
+    c.terminate()
+    s.truth(statements=(2, 0, 0), requests=(1, 0, 0), calls=2)
+
+
+@scenario("The unnamed portal suspended, then a simple ROLLBACK: the Query replaces the portal first, which counts as a call.")
+def portal_replaced_by_rollback(s):
+    c = s.connect()
+    c.ask(query("BEGIN"))
+    c.ask(parse("SELECT i FROM generate_series(1, 5) i"), bind(), execute(max_rows=2), sync())
+    c.ask(query("ROLLBACK"))
+    c.terminate()
+    s.truth(statements=(3, 0, 0), requests=(1, 0, 0), calls=3)
+
+
 @scenario("A portal that fails after it was suspended once.")
 def portal_resumed_fails(s):
     c = s.connect()

@@ -47,7 +47,8 @@ static bool same(const struct tally_result *a, const struct tally_result *b)
 	bool tagged = *a->tag || a->rows || a->outcome != OUTCOME_SUCCESS;
 
 	return a->sent_ns == b->sent_ns && a->outcome == b->outcome && a->failure == b->failure &&
-	       !strcmp(a->sqlstate, b->sqlstate) && (!tagged || (a->rows == b->rows && !strcmp(a->tag, b->tag)));
+	       !strcmp(a->sqlstate, b->sqlstate) &&
+	       (!tagged || (a->rows == b->rows && !strcmp(a->tag, b->tag)));
 }
 
 /* Each known outcome is one of the truth's, each of them at most once. */

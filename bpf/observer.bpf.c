@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /* The attach points. Everything else is in the parts that they include. */
+#include "clients.bpf.h"
 #include "transfer.bpf.h"
 
 SEC("tp_btf/sock_send_length")
@@ -56,6 +57,22 @@ int scan_files(struct bpf_iter__task_file *ctx)
 	if (target < 0)
 		return 0;
 	return track_start(sk, target, task->tgid, state, EVENT_F_BEFORE);
+}
+
+/* On demand only, about once a second. */
+SEC("iter/task_file")
+int count_clients(struct bpf_iter__task_file *ctx)
+{
+	struct task_struct *task = ctx->task;
+	struct file *file = ctx->file;
+	struct socket *socket;
+
+	if (!task || !file)
+		return 0;
+	socket = bpf_sock_from_file(file);
+	if (socket && socket->sk)
+		clients_visit(socket->sk, task);
+	return 0;
 }
 
 char LICENSE[] SEC("license") = "Dual MIT/GPL";

@@ -121,6 +121,20 @@ struct socket {
 	struct sock *sk;
 };
 
+struct sockaddr_un {
+	short unsigned int sun_family;
+	char sun_path[108];
+};
+
+struct unix_address {
+	int len;
+	struct sockaddr_un name[];
+};
+
+struct unix_sock {
+	struct unix_address *addr;
+};
+
 struct pt_regs {
 	long unsigned int si;
 	long unsigned int dx;

@@ -471,6 +471,12 @@ void clusters_sync(struct clusters *clusters)
 		twins_sync(clusters->list[i].twins);
 }
 
+void clusters_set_clients(struct clusters *clusters, uint32_t clients)
+{
+	for (size_t i = 0; i < clusters->count; i++)
+		twins_set_clients(clusters->list[i].twins, clients);
+}
+
 size_t clusters_count(const struct clusters *clusters)
 {
 	return clusters->count;

@@ -48,6 +48,9 @@ void clusters_tick(struct clusters *clusters, uint64_t now_ns);
 /* Brings what the matcher counts up to date in the map. */
 void clusters_sync(struct clusters *clusters);
 
+/* The proxy's client connections; 0 = not known. */
+void clusters_set_clients(struct clusters *clusters, uint32_t clients);
+
 size_t clusters_count(const struct clusters *clusters);
 const struct config_cluster *clusters_config(const struct clusters *clusters, size_t i);
 struct twins *clusters_twins(const struct clusters *clusters, size_t i);

@@ -19,6 +19,8 @@
 #define DRAIN_US 20000  /* the ring is drained at least this often; it wakes us earlier when it fills */
 #define TICK_US  100000 /* time-outs of requests and of late records */
 
+#define CLIENTS_WALK_NS 10000000ull /* a walk over open files that takes longer is made less often */
+
 #define CONNECTIONS_MAX 65536
 
 /* Of each connection. A pipeline longer than that, or more prepared statements, is counted as lost track of.
@@ -42,7 +44,8 @@ struct observation {
 	struct conns *conns;
 	struct loop_source *ring, *drain_timer, *tick_timer, *proxy_timer;
 	uint64_t evicted_before;
-	struct probe_totals base; /* counters of the map before this process; see observation_sync */
+	unsigned int walks_skipped; /* walks for clients that are still to be left out */
+	struct probe_totals base;   /* counters of the map before this process; see observation_sync */
 };
 
 static const char *error_text = "";
@@ -139,6 +142,23 @@ static void on_resolved(void *ctx, bool changed)
 		look_again(ctx);
 }
 
+/* At most a hundredth of our time goes into this, however many files are open on the host. */
+static void count_clients(struct observation *o)
+{
+	uint64_t begun = now_ns();
+	uint32_t clients;
+
+	if (o->walks_skipped) {
+		o->walks_skipped--;
+		return;
+	}
+	if (probe_clients(o->probe, &clients))
+		log_debug("counting the proxy's clients: %s", probe_error());
+	clusters_set_clients(o->clusters, clients);
+	stats_observer(o->stats)->client_connections.value = clients;
+	o->walks_skipped = (now_ns() - begun) / CLIENTS_WALK_NS;
+}
+
 static void refresh_proxy(void *ctx, uint32_t what)
 {
 	struct observation *o = ctx;
@@ -146,6 +166,7 @@ static void refresh_proxy(void *ctx, uint32_t what)
 	(void)what;
 	if (proxy_refresh(o->proxy))
 		look_again(o);
+	count_clients(o);
 }
 
 int observation_reload(struct observation *o, const struct config *config)
@@ -192,6 +213,7 @@ void observation_sync(struct observation *o)
 	struct probe_totals totals;
 	struct conns_totals conns;
 
+	drain(o, 0); /* the queue's depth is of now, not of the last drain */
 	probe_totals(o->probe, &totals);
 	conns_totals(o->conns, &conns);
 	clusters_sync(o->clusters);
@@ -302,10 +324,8 @@ void observation_free(struct observation **observation)
 	loop_remove(&o->drain_timer);
 	loop_remove(&o->tick_timer);
 	loop_remove(&o->proxy_timer);
-	if (o->probe && o->conns) {
-		drain(o, 0); /* what was captured until now still counts */
-		observation_sync(o);
-	}
+	if (o->probe && o->conns)
+		observation_sync(o); /* what was captured until now still counts */
 	conns_free(&o->conns);
 	clusters_free(&o->clusters);
 	resolve_free(&o->resolve);

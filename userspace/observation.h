@@ -33,7 +33,7 @@ const char *observation_error(void);
 /* Takes a checked configuration; connections keep their sessions and are classified anew. 0 or -ENOMEM. */
 int observation_reload(struct observation *observation, const struct config *config);
 
-/* Copies the kernel's totals into the statistics; call before they are shown. */
+/* Drains the ring and copies the kernel's totals into the statistics; call before they are shown. */
 void observation_sync(struct observation *observation);
 /* For what is shown of them; valid until a reload or observation_free. */
 struct clusters *observation_clusters(const struct observation *observation);

@@ -236,13 +236,13 @@ int probe_attach(struct probe *probe)
 	return probe_scan(probe);
 }
 
-int probe_scan(struct probe *probe)
+static int walk_files(struct bpf_link *iterator)
 {
 	char nothing[64];
 	ssize_t n;
 	int fd;
 
-	fd = bpf_iter_create(bpf_link__fd(probe->skeleton->links.scan_files));
+	fd = bpf_iter_create(bpf_link__fd(iterator));
 	if (fd < 0)
 		return explain(fd, "starting the walk over open files");
 	do
@@ -251,6 +251,24 @@ int probe_scan(struct probe *probe)
 	n = n < 0 ? -errno : 0;
 	close(fd);
 	return n ? explain(n, "walking the open files") : 0;
+}
+
+int probe_scan(struct probe *probe)
+{
+	return walk_files(probe->skeleton->links.scan_files);
+}
+
+int probe_clients(struct probe *probe, uint32_t *count)
+{
+	struct observer_bpf__bss *bss = probe->skeleton->bss;
+	uint32_t walk = ++bss->client_walk & 1;
+	int err;
+
+	memset(bss->listening_ports[walk], 0, sizeof(bss->listening_ports[walk]));
+	bss->clients_found = 0;
+	err = walk_files(probe->skeleton->links.count_clients);
+	*count = err ? 0 : bss->clients_found;
+	return err;
 }
 
 int probe_fd(const struct probe *probe)

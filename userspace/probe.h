@@ -47,6 +47,13 @@ int probe_attach(struct probe *probe);
  * refuse without privileges (6.18 does not): -EPERM then, and only connections made from now on are seen. */
 int probe_scan(struct probe *probe);
 
+/*
+ * Connections that the proxy has accepted now: those to a TCP port that it listens on, and those of a
+ * Unix-domain socket named .s.PGSQL.PORT. A walk as well, with the same limit; a listener that is new may
+ * take two. Called about once a second. 0, or -errno and *count 0.
+ */
+int probe_clients(struct probe *probe, uint32_t *count);
+
 /* Readable when the ring passed its fill threshold; otherwise drain by timer (20 ms is a good period). */
 int probe_fd(const struct probe *probe);
 /* Handles what is there; returns the number of records or -errno. */

@@ -77,10 +77,11 @@ struct session_query {
 	/* below: only in session_sink.answered */
 	uint64_t done_ns;     /* last byte of its answer read by the proxy */
 	enum outcome outcome; /* its first error, or unknown, else success */
-	bool skipped;         /* never executed: an error earlier in its extended batch */
-	char sqlstate[6];     /* of the first error, or "" */
-	uint32_t statements;  /* commands that were answered */
-	uint64_t rows;        /* sum of the row counts in its CommandComplete tags */
+	bool skipped;     /* never executed: an error earlier in its extended batch; outcome is then failure
+			     without SQLSTATE, and there is no statement */
+	char sqlstate[6]; /* of the first error, or "" */
+	uint32_t statements; /* commands that were answered */
+	uint64_t rows;       /* sum of the row counts in its CommandComplete tags */
 };
 
 #define SESSION_TEXT_MAX 16384

@@ -72,7 +72,7 @@ void session_settle_head(struct session *session)
 }
 
 /* The item that the next reply answers, or NULL. */
-static struct item *head(struct session *session)
+struct item *session_head(struct session *session)
 {
 	session_settle_head(session);
 	return session->pipeline.count ? pipeline_at(&session->pipeline, 0) : NULL;
@@ -80,7 +80,7 @@ static struct item *head(struct session *session)
 
 static struct item *head_of(struct session *session, enum item_kind a, enum item_kind b)
 {
-	struct item *item = session->skipping ? NULL : head(session);
+	struct item *item = session->skipping ? NULL : session_head(session);
 
 	return item && (item->kind == a || item->kind == b) && !session->answer.failed ? item : NULL;
 }
@@ -110,7 +110,7 @@ static bool begin_result(struct session *session)
 
 /* ------------------------------------------------------------------------------------------ COPY */
 
-static void kill_item(struct session *session, struct item *item)
+void session_kill_item(struct session *session, struct item *item)
 {
 	session->cycles -= item_ends_cycle(item);
 	session->copy_ends -= item->kind == ITEM_COPY_END;
@@ -126,33 +126,11 @@ static bool swallow_copy_end(struct session *session)
 
 		if (!end && item->kind != ITEM_SYNC && item->kind != ITEM_DEAD)
 			return false;
-		kill_item(session, item);
+		session_kill_item(session, item);
 		if (end)
 			return true;
 	}
 	return false;
-}
-
-/*
- * COPY failed while the client was sending. Syncs from before CopyDone were swallowed if the server had read
- * them by then, and are answered if not: those answers may come, but need not. Anything else sent meanwhile
- * cannot be told.
- */
-static bool abandon_copy(struct session *session)
-{
-	for (uint32_t i = 1; i < session->pipeline.count; i++) {
-		struct item *item = pipeline_at(&session->pipeline, i);
-		bool end = item->kind == ITEM_COPY_END;
-
-		if (!end && item->kind != ITEM_SYNC && item->kind != ITEM_DEAD)
-			return item->kind == ITEM_QUERY &&
-			       pipeline_at(&session->pipeline, 0)->kind == ITEM_QUERY;
-		if (end)
-			break;
-		session->strays += item->kind == ITEM_SYNC;
-		kill_item(session, item);
-	}
-	return true;
 }
 
 static void on_copy(struct session *session, uint8_t type)
@@ -338,148 +316,12 @@ static void on_function_result(struct session *session)
 
 static void on_description(struct session *session)
 {
-	struct item *item = head(session);
+	struct item *item = session_head(session);
 
 	if (item && item->kind == ITEM_DESCRIBE)
 		pop_if(session, ITEM_DESCRIBE);
 	else
 		begin_result(session);
-}
-
-/* ------------------------------------------------------------------------------------------ ErrorResponse */
-
-static bool starting(const struct session *session)
-{
-	return !session->startup_done && session->startup_seen;
-}
-
-static struct fault read_error(struct session *session, const struct frame *frame, bool *fatal)
-{
-	struct session_error error = {.startup = starting(session) || !session->startup_seen};
-	struct fault fault = {.outcome = OUTCOME_UNKNOWN, .type = FAILURE_NONE};
-	struct pgwire_error fields;
-
-	*fatal = false;
-	if (frame->holed || pgwire_error(frame->body, frame->have, &fields) < 0)
-		return fault;
-	memcpy(error.sqlstate, fields.sqlstate, sizeof(error.sqlstate));
-	memcpy(error.severity, fields.severity, sizeof(error.severity));
-	session->sink.error(session->sink.ctx, &error);
-	*fatal = failure_fatal(fields.severity);
-	fault.outcome = OUTCOME_FAILURE;
-	fault.type = failure_of(fields.sqlstate, fields.severity, error.startup);
-	memcpy(fault.sqlstate, fields.sqlstate, sizeof(fault.sqlstate));
-	return fault;
-}
-
-static void startup_failed(struct session *session)
-{
-	session_note(session, NOTE_STARTUP_ERROR);
-	pipeline_clear(&session->pipeline); /* no request was ever begun */
-	session->cycles = session->copy_ends = 0;
-	memset(&session->request, 0, sizeof(session->request));
-	session_stop(session);
-}
-
-static void fail_head(struct session *session, struct item *item, const struct fault *fault)
-{
-	session->answer.failed = true;
-	session->answer.statements++;
-	session->answer.fault = *fault;
-	account_statement(session, item, fault, NULL);
-}
-
-static void fail_execute(struct session *session, const struct fault *fault)
-{
-	struct item item = *pipeline_at(&session->pipeline, 0);
-	struct item first = item;
-
-	for (uint32_t i = 0; i < session->suspended_count; i++)
-		if (session->suspended[i].item.id == item.id) {
-			first = session->suspended[i].item;
-			account_end_suspended(session, i, false, NULL);
-			break;
-		}
-	fail_head(session, &first, fault);
-	account_query(session, &item, &session->answer, false);
-	account_pop(session);
-	session->skipping = true;
-	session_settle_head(session);
-}
-
-static void fail_batch(struct session *session, const struct fault *fault)
-{
-	session->batch_item = *pipeline_at(&session->pipeline, 0);
-	session->batch_item.serial = 0;
-	session->batch_item.flags &= ITEM_SETTLED;
-	session->batch_fault = *fault;
-	session->error_homeless = true;
-	if (session->batch_item.kind == ITEM_PARSE)
-		prepared_remove(&session->statements, &session->batch_item.key, session->batch_item.id);
-	account_pop(session);
-	session->skipping = true;
-	session_settle_head(session);
-}
-
-/* An error of what is at the head; the connection goes on. */
-static void fail_item(struct session *session, struct item *item, const struct fault *fault)
-{
-	bool copying = session->copy == COPY_IN || session->copy == COPY_BOTH;
-
-	if (item->flags & ITEM_DOUBTFUL)
-		fault = &unknown;
-	account_touch(&session->request, item);
-	account_fault(&session->request.fault, fault);
-	session->rolled_back = true;
-	session->copy = COPY_NONE;
-	if (copying && !abandon_copy(session)) {
-		fail_head(session, item, fault);
-		resync_mismatch(session);
-	} else if (item->kind == ITEM_EXECUTE) {
-		fail_execute(session, fault);
-	} else if (item_ends_cycle(item)) {
-		fail_head(session, item, fault);
-	} else {
-		fail_batch(session, fault);
-	}
-	if (!session->savepoint)
-		account_end_portals(session, false, NULL);
-}
-
-/* In an open block a standby may cancel the transaction of a client that is silent: ErrorResponse,
- * ReadyForQuery. */
-static bool fail_idle_block(struct session *session, const struct fault *fault)
-{
-	if (session->status != 'T' || session->unasked_error || session->pairing != PAIRING_CERTAIN)
-		return false;
-	session->unasked_error = true;
-	account_fault(&session->request.fault, fault);
-	return true;
-}
-
-static void on_error(struct session *session, const struct frame *frame)
-{
-	bool fatal;
-	struct fault fault = read_error(session, frame, &fatal);
-	struct item *item;
-
-	if (session->pairing == PAIRING_BLIND && !fatal)
-		return;
-	if (!session->startup_done) {
-		startup_failed(session);
-		return;
-	}
-	if (fatal) {
-		session_settle_head(session);
-		account_settle_all(session, &fault);
-		session_stop(session);
-		return;
-	}
-	item = session->skipping ? NULL : head(session);
-	if (item && !session->answer.failed)
-		fail_item(session, item, &fault);
-	else if (item || session->skipping || !fail_idle_block(session, &fault))
-		resync_mismatch(session);
 }
 
 /* ------------------------------------------------------------------------------------------ ReadyForQuery */
@@ -538,7 +380,7 @@ static bool end_item(struct session *session, struct item *item)
 static void on_ready(struct session *session, const struct frame *frame)
 {
 	char status = frame->holed ? 0 : pgwire_ready(frame->body, frame->have);
-	struct item *item = status ? head(session) : NULL;
+	struct item *item = status ? session_head(session) : NULL;
 
 	if (session->pairing == PAIRING_BLIND) {
 		if (status)
@@ -565,7 +407,7 @@ static void on_ready(struct session *session, const struct frame *frame)
 
 static void on_startup_message(struct session *session)
 {
-	struct item *item = head(session);
+	struct item *item = session_head(session);
 
 	if (!item || item->kind != ITEM_STARTUP)
 		resync_mismatch(session);
@@ -630,7 +472,7 @@ void session_backend_message(struct session *session, const struct frame *frame)
 	if (frame->type == 'Z')
 		on_ready(session, frame);
 	else if (frame->type == 'E')
-		on_error(session, frame);
+		session_error(session, frame);
 	else if (session->pairing != PAIRING_BLIND)
 		on_answer(session, frame);
 }

@@ -5,6 +5,7 @@
  *   session.c           life of a session, the ends, time
  *   session_frontend.c  what the client sent -> items of the pipeline
  *   session_backend.c   what the server answered -> the items' ends
+ *   session_error.c     what an ErrorResponse fails and skips
  *   session_account.c   outcomes of queries, statements and requests
  *   session_outbox.c    hands outcomes to the sink: at once, held back, or as unknown
  *   session_resync.c    losing and regaining the pairing
@@ -157,8 +158,15 @@ void session_frontend_tail(struct session *session, const struct frame *frame);
 /* session_backend.c */
 framer_rule session_backend_rule;
 void session_backend_message(struct session *session, const struct frame *frame);
+/* The item that the next reply answers, or NULL. */
+struct item *session_head(struct session *session);
+/* The server swallowed it: it gets no answer. */
+void session_kill_item(struct session *session, struct item *item);
 /* Lets a skip and swallowed items run as far as they can. */
 void session_settle_head(struct session *session);
+
+/* session_error.c */
+void session_error(struct session *session, const struct frame *frame);
 
 /* session_account.c */
 void account_touch(struct request *request, const struct item *item);

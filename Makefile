@@ -68,7 +68,7 @@ $(BUILD)/tests/%: tests/integration/%.c $(BUILD)/libobserver.a
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) -MMD -MP -o $@ $< $(BUILD)/libobserver.a $(LDLIBS)
 
-$(BUILD)/tests/traps: LDLIBS += -luring -lpthread
+$(BUILD)/tests/traps $(BUILD)/tests/foreign_relay: LDLIBS += -luring -lpthread
 
 test-programs: $(TEST_PROGRAMS)
 

@@ -20,6 +20,7 @@ struct transfer {
 	__u32 left;   /* bytes of the call that no record stands for yet */
 	__u32 budget; /* bytes that may still be copied */
 	__u32 missed; /* event_data.missed: what found no room before */
+	__u32 missed_other;
 };
 
 static __always_inline void fill_data(struct event_data *data, const struct transfer *transfer, __u32 bytes)
@@ -30,6 +31,8 @@ static __always_inline void fill_data(struct event_data *data, const struct tran
 	data->pos = transfer->pos;
 	data->len = bytes;
 	data->missed = transfer->missed;
+	data->missed_other = transfer->missed_other;
+	data->pad = 0;
 }
 
 /* One class: false when there is no room. The compiler must not drop the bound that the verifier needs. */

@@ -85,9 +85,11 @@ struct event_state {
 	struct event h;
 	__s32 error;    /* sk_err (positive errno) at that moment, or the call's for EVENT_EOF; 0 = none */
 	__u8 old_state; /* TCP_ESTABLISHED ... of <net/tcp_states.h> */
-	__u8 new_state;
+	__u8 new_state; /* the same as old_state: nothing changed, records of this socket were lost (see scan)
+			 */
 	__u8 pad[2];
 	__u64 bytes_acked; /* tcp_sock.bytes_acked: 0 on a connection that was never established */
+	__u32 missed[2];   /* as in struct event_data, by enum event_direction */
 };
 
 struct event_data {
@@ -97,11 +99,16 @@ struct event_data {
 	__u32 captured; /* bytes in data[]: len, or 0 when loss is not LOSS_NONE */
 	__u32 missed;   /* LOSS_RING_FULL bytes of this socket and direction so far (modulo 2^32), before this
 			   record */
+	__u32 missed_other; /* the same of the other direction */
+	__u32 pad;
 	__u8 data[];
 };
 
 /* ------------------------------------------------------------------------------------------------- user ->
  * kernel */
+
+#define LOST_ENDS \
+	1024 /* sockets whose EVENT_END found no room are listed by their identity, the last so many */
 
 #define FILTER_MAX_TARGETS 256
 #define FILTER_COMM_LEN    16
@@ -142,8 +149,8 @@ struct filter {
 
 _Static_assert(sizeof(struct event) == 32, "ABI");
 _Static_assert(sizeof(struct event_open) == 32 + 48, "ABI");
-_Static_assert(sizeof(struct event_state) == 32 + 16, "ABI");
-_Static_assert(sizeof(struct event_data) == 32 + 16, "ABI");
+_Static_assert(sizeof(struct event_state) == 32 + 24, "ABI");
+_Static_assert(sizeof(struct event_data) == 32 + 24, "ABI");
 _Static_assert(sizeof(struct filter_target) == 136, "ABI");
 
 #endif

@@ -26,7 +26,8 @@ struct tracked {
 	__s32 eof_reported; /* last event_state.error of an EVENT_EOF, NO_EOF before the first */
 	__u8 open_flags;    /* EVENT_F_* of its EVENT_OPEN */
 	__u8 fin_sent;      /* write_seq counts our own FIN */
-	__u8 pad[6];
+	__u8 incomplete;    /* records of it found no room since it was last told how it stands */
+	__u8 pad[5];
 };
 
 #define NO_EOF (-1)
@@ -56,6 +57,8 @@ __u32 active_filter;
 __u64 last_sock;
 __u64 lost_ring_full; /* bytes */
 __u64 lost_control;   /* records */
+__u64 lost_ends[LOST_ENDS];
+__u64 lost_ends_count; /* ever; the last is lost_ends[(lost_ends_count - 1) % LOST_ENDS] */
 
 #define TCP_ESTABLISHED 1
 #define TCP_SYN_SENT    2

@@ -31,12 +31,16 @@ int BPF_PROG(on_destroy, struct sock *sk)
 	return tracked ? track_end(sk, tracked) : 0;
 }
 
-/* Connections that existed before: the files of a process tell whose they are. Attach first, then scan. */
+/*
+ * Connections that existed before: the files of a process tell whose they are. Attach first, then scan. And
+ * after records were lost: those of known sockets are told how they stand.
+ */
 SEC("iter/task_file")
 int scan_files(struct bpf_iter__task_file *ctx)
 {
 	struct task_struct *task = ctx->task;
 	struct file *file = ctx->file;
+	struct tracked *tracked;
 	struct socket *socket;
 	struct sock *sk;
 	__s32 target;
@@ -50,8 +54,11 @@ int scan_files(struct bpf_iter__task_file *ctx)
 	sk = socket->sk;
 	if (!sk || !sock_is_tcp(sk))
 		return 0;
+	tracked = track_find(sk);
+	if (tracked)
+		return track_tell(sk, tracked);
 	state = sk->__sk_common.skc_state;
-	if (state == TCP_CLOSE || state == TCP_LISTEN || track_find(sk))
+	if (state == TCP_CLOSE || state == TCP_LISTEN)
 		return 0;
 	target = track_wanted(sk, task);
 	if (target < 0)

@@ -20,9 +20,18 @@ static __always_inline struct tracked *track_find(struct sock *sk)
 	return bpf_sk_storage_get(&tracked_sockets, sk, 0, 0);
 }
 
-static __always_inline void count_lost_control(void)
+static __always_inline void count_lost_control(struct tracked *tracked)
 {
+	tracked->incomplete = 1;
 	__sync_fetch_and_add(&lost_control, 1);
+}
+
+/* User space would wait for this end for ever. */
+static __always_inline void list_lost_end(const struct tracked *tracked)
+{
+	__u64 i = __sync_fetch_and_add(&lost_ends_count, 1);
+
+	lost_ends[i % LOST_ENDS] = tracked->sock;
 }
 
 static __always_inline void fill_head(struct event *head, const struct tracked *tracked,
@@ -61,7 +70,7 @@ static __noinline bool track_announce(struct sock *sk, struct tracked *tracked, 
 
 	open = bpf_ringbuf_reserve(&ring, sizeof(*open), 0);
 	if (!open) {
-		count_lost_control();
+		count_lost_control(tracked);
 		return false;
 	}
 	if (__sync_val_compare_and_swap(&tracked->announced, 0, 1)) {
@@ -104,7 +113,9 @@ static __noinline int track_report(struct sock *sk, struct tracked *tracked,
 		return 0;
 	state = bpf_ringbuf_reserve(&ring, sizeof(*state), 0);
 	if (!state) {
-		count_lost_control();
+		count_lost_control(tracked);
+		if (change->kind == EVENT_END)
+			list_lost_end(tracked);
 		return 0;
 	}
 	sock_positions(sk, tracked, &positions);
@@ -116,6 +127,8 @@ static __noinline int track_report(struct sock *sk, struct tracked *tracked,
 	state->new_state = change->new_state;
 	state->pad[0] = state->pad[1] = 0;
 	state->bytes_acked = sock_bytes_acked(sk);
+	state->missed[DIRECTION_SEND] = tracked->missed[DIRECTION_SEND];
+	state->missed[DIRECTION_RECV] = tracked->missed[DIRECTION_RECV];
 	bpf_ringbuf_submit(state, ring_submit_flags(fill, sizeof(*state)));
 	return 0;
 }
@@ -124,6 +137,19 @@ static __always_inline int track_end(struct sock *sk, struct tracked *tracked)
 {
 	struct state_change change = {.kind = EVENT_END, .error = sk->sk_err};
 
+	change.old_state = change.new_state = sk->__sk_common.skc_state;
+	return track_report(sk, tracked, &change);
+}
+
+/* After a loss: how the socket stands now, since nothing else may come of it for long. */
+static __always_inline int track_tell(struct sock *sk, struct tracked *tracked)
+{
+	struct state_change change = {.kind = EVENT_STATE};
+
+	if (!tracked->incomplete)
+		return 0;
+	tracked->incomplete = 0; /* set again if this finds no room either */
+	change.error = sk->sk_err;
 	change.old_state = change.new_state = sk->__sk_common.skc_state;
 	return track_report(sk, tracked, &change);
 }
@@ -154,7 +180,7 @@ static __always_inline int track_start(struct sock *sk, __s32 target, __u32 tgid
 	    state == TCP_FIN_WAIT1 || state == TCP_FIN_WAIT2 || state == TCP_CLOSING || state == TCP_LAST_ACK;
 	tracked = bpf_sk_storage_get(&tracked_sockets, sk, &fresh, BPF_SK_STORAGE_GET_F_CREATE);
 	if (!tracked)
-		count_lost_control();
+		__sync_fetch_and_add(&lost_control, 1);
 	else if (!tracked->announced)
 		track_announce(sk, tracked, state, 0);
 	return 0;

@@ -18,8 +18,9 @@ static __always_inline __u32 *missed_of(struct tracked *tracked, int direction)
 					   : &tracked->missed[DIRECTION_RECV];
 }
 
-static __always_inline void count_ring_full(__u32 *missed, __u32 bytes)
+static __always_inline void count_ring_full(struct tracked *tracked, __u32 *missed, __u32 bytes)
 {
+	tracked->incomplete = 1;
 	__sync_fetch_and_add(missed, bytes);
 	__sync_fetch_and_add(&lost_ring_full, bytes);
 }
@@ -28,7 +29,8 @@ static __always_inline int transfer_bytes(struct sock *sk, struct tracked *track
 					  int direction, int flags)
 {
 	__u32 *missed = missed_of(tracked, direction);
-	struct transfer transfer = {.left = bytes, .missed = *missed};
+	struct transfer transfer = {
+	    .left = bytes, .missed = *missed, .missed_other = *missed_of(tracked, !direction)};
 	__u32 before = transfer.missed;
 	enum event_loss loss = LOSS_TRUNCATED;
 	struct positions positions;
@@ -45,7 +47,7 @@ static __always_inline int transfer_bytes(struct sock *sk, struct tracked *track
 	else
 		copy_nothing(&transfer, loss);
 	if (transfer.missed != before)
-		count_ring_full(missed, transfer.missed - before);
+		count_ring_full(tracked, missed, transfer.missed - before);
 	return 0;
 }
 
@@ -62,7 +64,7 @@ static __always_inline int handle_transfer(struct sock *sk, int ret, int directi
 		return 0;
 	if (!track_announced(sk, tracked)) {
 		/* Nothing may come before EVENT_OPEN: without room for that, the bytes are lost too. */
-		count_ring_full(missed_of(tracked, direction), ret);
+		count_ring_full(tracked, missed_of(tracked, direction), ret);
 		return 0;
 	}
 	return transfer_bytes(sk, tracked, ret, direction, flags);

@@ -210,6 +210,8 @@ static void conn_end(struct conn *conn, enum session_end how, uint64_t now_ns)
 	if (conn->ended)
 		return;
 	stream_flush(conn->stream, now_ns);
+	if (session_resyncing(conn->session))
+		conn->attempting = false; /* nobody saw how it went on */
 	if (conn->established && conn->attempting)
 		settle_attempt(conn, how == SESSION_END_SERVER ? ATTEMPT_RESET
 				     : conn->asked             ? ATTEMPT_ABANDONED
@@ -309,10 +311,19 @@ static void on_open(struct conns *conns, const struct event_open *open)
 	count_state(conn);
 }
 
+/* Its ESTABLISHED was lost, and who knows what else: go on as with a connection that existed before. */
+static void begin_late(struct conn *conn, uint64_t time_ns)
+{
+	conn->established = true;
+	session_sent_gap(conn->session, 1, time_ns);
+}
+
 static void on_connecting(struct conn *conn, const struct event_state *state)
 {
 	if (state->new_state == TCP_ESTABLISHED) {
 		conn->established = true;
+		if (state->old_state == state->new_state)
+			begin_late(conn, state->h.time);
 		stream_base(conn->stream, state->h.send_pos, state->h.recv_pos);
 	} else if (state->new_state == TCP_CLOSE) {
 		settle_attempt(conn, attempt_of_error(state->error));
@@ -349,6 +360,8 @@ static void on_state(struct conn *conn, const struct event_state *state)
 		on_connecting(conn, state);
 		return;
 	}
+	if (state->old_state != TCP_CLOSE) /* after it, a disconnect changes the positions */
+		stream_state(conn->stream, state);
 	if (conn->closer == CLOSER_NONE) {
 		conn->closer = closer_of(state);
 		conn->closing_since_ns = state->h.time;
@@ -365,8 +378,11 @@ static void on_eof(struct conn *conn, const struct event_state *eof)
 {
 	if (conn->closer == CLOSER_NONE)
 		conn->closer = CLOSER_SERVER;
-	if (conn->established)
-		conn_end(conn, end_of(conn), eof->h.time);
+	if (!conn->established)
+		return;
+	if (eof->old_state != TCP_CLOSE)
+		stream_state(conn->stream, eof);
+	conn_end(conn, end_of(conn), eof->h.time);
 }
 
 static void on_end(struct conn *conn, const struct event *event)
@@ -381,11 +397,8 @@ static void on_data(struct conn *conn, const struct event_data *data)
 {
 	if (conn->ended)
 		return;
-	if (!conn->established) { /* its ESTABLISHED was lost: go on as with a connection that existed before
-				   */
-		conn->established = true;
-		session_sent_gap(conn->session, 1, data->h.time);
-	}
+	if (!conn->established)
+		begin_late(conn, data->h.time);
 	stream_data(conn->stream, data);
 	count_state(conn);
 }
@@ -414,23 +427,35 @@ void conns_event(struct conns *conns, const struct event *event)
 		on_end(conn, event);
 }
 
-static void conn_tick(struct conn *conn, uint64_t now_ns)
+static void conn_tick(struct conn *conn, uint64_t now_ns, bool complete)
 {
 	if (conn->ended)
 		return;
 	stream_tick(conn->stream, now_ns);
-	session_tick(conn->session, now_ns);
+	if (complete)
+		session_tick(conn->session, now_ns);
 	if (conn->closer == CLOSER_CLIENT && now_ns > conn->closing_since_ns + HALF_CLOSED_NS)
 		conn_end(conn, SESSION_END_CLIENT, now_ns);
 	count_state(conn);
 }
 
-void conns_tick(struct conns *conns, uint64_t now_ns)
+void conns_tick(struct conns *conns, uint64_t now_ns, bool complete)
 {
 	struct conn *conn, *next;
 
 	HASH_ITER (hh, conns->table, conn, next)
-		conn_tick(conn, now_ns);
+		conn_tick(conn, now_ns, complete);
+}
+
+void conns_lost(struct conns *conns, uint64_t sock, uint64_t now_ns)
+{
+	struct conn *conn;
+
+	HASH_FIND(hh, conns->table, &sock, sizeof(sock), conn);
+	if (!conn)
+		return;
+	conn_end(conn, SESSION_END_UNKNOWN, now_ns);
+	conn_free(conn);
 }
 
 void conns_reclassify(struct conns *conns)

@@ -88,8 +88,14 @@ int conns_new(struct conns **out, const struct conns_options *options, const str
 void conns_free(struct conns **conns);
 
 void conns_event(struct conns *conns, const struct event *event);
-/* Time passes: request_timeout, late pieces, half-closed connections. Call about ten times a second. */
-void conns_tick(struct conns *conns, uint64_t now_ns);
+/*
+ * Time passes: request_timeout, late pieces, half-closed connections. Call about ten times a second, after
+ * all records up to now_ns were given. complete: of none of them is it known that it was lost; else no
+ * request is held to be overdue, since its answer may be what was lost.
+ */
+void conns_tick(struct conns *conns, uint64_t now_ns, bool complete);
+/* The end of a connection (struct event.sock) whose EVENT_END was lost. */
+void conns_lost(struct conns *conns, uint64_t sock, uint64_t now_ns);
 /* Asks every role and timeout again, after a reload. */
 void conns_reclassify(struct conns *conns);
 void conns_totals(const struct conns *conns, struct conns_totals *out);

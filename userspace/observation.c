@@ -15,11 +15,17 @@
 #include "probe.h"
 #include "proxy.h"
 #include "resolve.h"
+#include "stream.h"
 
 #define DRAIN_US 20000  /* the ring is drained at least this often; it wakes us earlier when it fills */
 #define TICK_US  100000 /* time-outs of requests and of late records */
 
 #define CLIENTS_WALK_NS 10000000ull /* a walk over open files that takes longer is made less often */
+
+/* After records were lost, the sockets concerned are asked for how they stand, at most so often; until what
+ * that tells has been waited for (STREAM_GAP_AFTER), a missing answer says nothing. */
+#define RECOVERY_NS 1000000000ull
+#define DOUBT_NS    (RECOVERY_NS + 2 * STREAM_GAP_AFTER)
 
 #define CONNECTIONS_MAX 65536
 
@@ -45,7 +51,10 @@ struct observation {
 	struct loop_source *ring, *drain_timer, *tick_timer, *proxy_timer;
 	uint64_t evicted_before;
 	unsigned int walks_skipped; /* walks for clients that are still to be left out */
-	struct probe_totals base;   /* counters of the map before this process; see observation_sync */
+	uint64_t lost_seen,
+	    lost_ns; /* what the kernel has lost so far, and when that was last seen to grow */
+	uint64_t recovered, recovered_ns; /* lost_seen when sockets were asked last, and when that was */
+	struct probe_totals base;         /* counters of the map before this process; see observation_sync */
 };
 
 static const char *error_text = "";
@@ -83,12 +92,44 @@ static void drain(void *ctx, uint32_t what)
 		log_error("reading the ring buffer: %s", strerror(-n));
 }
 
-static void tick(void *ctx, uint32_t what)
+static void on_lost_end(void *ctx, uint64_t sock)
 {
 	struct observation *o = ctx;
 
+	conns_lost(o->conns, sock, now_ns());
+}
+
+/* The last records of a socket may be among those that were lost: nothing else would ever tell. */
+static void recover(struct observation *o)
+{
+	struct probe_totals totals;
+	uint64_t lost;
+
+	probe_totals(o->probe, &totals);
+	lost = totals.lost_bytes[LOSS_RING_FULL] + totals.lost_control;
+	if (lost != o->lost_seen)
+		o->lost_ns = now_ns();
+	o->lost_seen = lost;
+	if (lost == o->recovered || now_ns() < o->recovered_ns + RECOVERY_NS)
+		return;
+	o->recovered = lost;
+	o->recovered_ns = now_ns();
+	if (probe_scan(o->probe))
+		log_warning("looking for connections whose records were lost: %s", probe_error());
+	drain(o, 0);
+	probe_lost_ends(o->probe, on_lost_end, o);
+}
+
+static void tick(void *ctx, uint32_t what)
+{
+	struct observation *o = ctx;
+	bool complete;
+
 	(void)what;
-	conns_tick(o->conns, now_ns());
+	drain(o, 0); /* we may be late ourselves: what has come is no reason for a time-out */
+	recover(o);
+	complete = !o->lost_ns || now_ns() > o->lost_ns + DOUBT_NS;
+	conns_tick(o->conns, now_ns(), complete);
 	clusters_tick(o->clusters, now_ns());
 }
 

@@ -26,6 +26,7 @@ struct probe {
 	uint32_t drain_left; /* bytes that this probe_drain may still hand on */
 	probe_handler *handler;
 	void *handler_ctx;
+	uint64_t ends_told;         /* of lost_ends_count */
 	struct probe_totals totals; /* what the drained records say; the kernel counts the rest */
 };
 
@@ -288,6 +289,17 @@ int probe_drain(struct probe *probe, probe_handler *handler, void *ctx)
 	if (err < 0 && err != -EAGAIN)
 		return err;
 	return probe->records - before;
+}
+
+void probe_lost_ends(struct probe *probe, probe_ended *ended, void *ctx)
+{
+	const struct observer_bpf__bss *bss = probe->skeleton->bss;
+	uint64_t count = __atomic_load_n(&bss->lost_ends_count, __ATOMIC_RELAXED);
+
+	if (count - probe->ends_told > LOST_ENDS)
+		probe->ends_told = count - LOST_ENDS;
+	for (; probe->ends_told < count; probe->ends_told++)
+		ended(ctx, __atomic_load_n(&bss->lost_ends[probe->ends_told % LOST_ENDS], __ATOMIC_RELAXED));
 }
 
 void probe_totals(const struct probe *probe, struct probe_totals *out)

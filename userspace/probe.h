@@ -33,6 +33,9 @@ struct probe_totals {
 	uint64_t lost_control;             /* OPEN/STATE/EOF/END records that found no room */
 };
 
+/* Called for each socket (event.sock) whose EVENT_END found no room. */
+typedef void probe_ended(void *ctx, uint64_t sock);
+
 /* Opens and loads; attaches nothing. *out is set only on success. */
 int probe_open(struct probe **out, const struct probe_options *options);
 void probe_free(struct probe **probe);
@@ -43,8 +46,9 @@ void probe_set_filter(struct probe *probe, const struct filter *filter);
 /* Attaches all programs, then walks the open files of all processes once for connections that already exist.
  */
 int probe_attach(struct probe *probe);
-/* The walk alone: after the filter was widened (reload, re-resolved name). It needs bpf(), which some kernels
- * refuse without privileges (6.18 does not): -EPERM then, and only connections made from now on are seen. */
+/* The walk alone: after the filter was widened (reload, re-resolved name), or after records were lost: each
+ * socket concerned is told by an EVENT_STATE without a change. It needs bpf(), which some kernels refuse
+ * without privileges (6.18 does not): -EPERM then, and only connections made from now on are seen. */
 int probe_scan(struct probe *probe);
 
 /*
@@ -58,6 +62,9 @@ int probe_clients(struct probe *probe, uint32_t *count);
 int probe_fd(const struct probe *probe);
 /* Handles what is there; returns the number of records or -errno. */
 int probe_drain(struct probe *probe, probe_handler *handler, void *ctx);
+
+/* What was not told before; of more than LOST_ENDS at once only the last. Drain first. No bpf() call. */
+void probe_lost_ends(struct probe *probe, probe_ended *ended, void *ctx);
 
 void probe_totals(const struct probe *probe, struct probe_totals *out);
 /* "tracepoint" once attached (later modes: "fexit", "kprobe"). */

@@ -55,9 +55,15 @@ void stream_free(struct stream **stream);
 void stream_base(struct stream *stream, uint32_t send_pos, uint32_t recv_pos);
 /* A record of kind EVENT_DATA. Calls the sink. */
 void stream_data(struct stream *stream, const struct event_data *record);
+/*
+ * A record of kind EVENT_STATE or EVENT_EOF, once established: all bytes before its positions were moved.
+ * Those that do not show up within gap_after_ns are a gap.
+ */
+void stream_state(struct stream *stream, const struct event_state *record);
 /* Gives up waiting for what is overdue. Cheap when nothing is held back. */
 void stream_tick(struct stream *stream, uint64_t now_ns);
-/* Nothing more will come: delivers all that is held back, with gaps for what is missing. */
+/* Nothing more will come: delivers all that is held back, with gaps for what is missing, also up to the
+ * positions of the last stream_state(). */
 void stream_flush(struct stream *stream, uint64_t now_ns);
 /* Bytes held back now. */
 size_t stream_held(const struct stream *stream);

@@ -1,0 +1,227 @@
+# SPDX-License-Identifier: MIT
+"""What the observer does not see: exact lost bytes with their reason, outcomes that are unknown, and none that is wrong."""
+
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+
+import psycopg
+import pytest
+from conftest import cannot_run
+from counted import assert_identities, counted, eventually, lost, series
+from harness import MirrorProxy, Observer, Pgbench, Server, cluster, free_port, pgbench, pgbench_init, wait_for
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+BUILD = os.path.join(ROOT, os.environ.get("BUILD", "build"))
+MEGABYTE = 1 << 20
+
+
+@pytest.fixture(scope="module")
+def server():
+    why = cannot_run()
+    if why:
+        pytest.skip(why)
+    subprocess.run(["make", "-s", "-C", ROOT, "test-programs", f"{BUILD}/tests/mirror-proxy"], check=True)
+    directory = tempfile.mkdtemp(prefix="mo-gaps.", dir="/tmp")
+    os.chmod(directory, 0o755)
+    try:
+        with Server(directory, "mirror") as it:
+            pgbench_init(it)
+            yield it
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+@pytest.fixture
+def watch(server, tmp_path):
+    """watch(comm, ...): an observer that takes the server for the mirror of the proxy of that name."""
+    running = []
+
+    def start(comm, request_timeout="30s", **keys):
+        nowhere = (f"127.0.0.1:{free_port()}", "app")
+        clusters = [cluster(nowhere, server, request_timeout=request_timeout)]
+        running.append(Observer(str(tmp_path), clusters, proxy={"comm": comm}, pin=f"/sys/fs/bpf/mo_gaps_{free_port()}",
+                                **keys))
+        running[-1].own_pin = True
+        return running[-1]
+    yield start
+    for observer in running:
+        observer.close()
+
+
+# ------------------------------------------------------------------------------------------------ foreign system calls
+
+
+class ForeignRelay:
+    """foreign_relay, counted from outside: what TCP itself says it moved."""
+
+    host = "127.0.0.1"
+
+    def __init__(self, how, server):
+        self.child = subprocess.Popen([f"{BUILD}/tests/foreign_relay", how, str(server.port)], stdin=subprocess.PIPE,
+                                      stdout=subprocess.PIPE, text=True)
+        self.server_port = server.port
+        self.port = int(self.child.stdout.readline())
+
+    def moved(self):
+        """Bytes sent and received on the connection to the server that is open, as ss shows them."""
+        out = subprocess.run(["ss", "-tinH", f"dport = :{self.server_port} and src 127.0.0.1"], check=True,
+                             capture_output=True, text=True).stdout
+        fields = dict(field.split(":", 1) for field in out.split() if field.startswith(("bytes_sent:", "bytes_received:")))
+        return int(fields["bytes_sent"]) + int(fields["bytes_received"])
+
+    def close(self):
+        self.child.stdin.close()
+        self.child.stdout.close()
+        self.child.wait()
+
+
+@pytest.mark.parametrize("how", ["splice", "uring"])
+def test_what_foreign_system_calls_move_is_lost_to_the_byte_and_nothing_is_guessed(server, watch, how):
+    observer = watch("foreign_relay", request_timeout="1s")
+    relay = ForeignRelay(how, server)
+    try:
+        with psycopg.connect(host=relay.host, port=relay.port, dbname="app", user="postgres", autocommit=True) as client:
+            for number in range(20):
+                client.execute("SELECT repeat('x', %s)", (number * 1000,)).fetchall()
+            with pytest.raises(psycopg.Error):
+                client.execute("SELECT nonsense")
+            client.execute("SELECT pg_sleep(1.5)")
+            moved = relay.moved()
+            eventually(observer, lambda m: sum(lost(m).values()) >= moved - 1000, "the losses to be counted")
+            last = relay.moved()
+        metrics = eventually(observer, lambda m: "connections" not in counted(m), "the end of the connection")
+        found = lost(metrics)
+        assert set(found) == {"foreign_syscall"}
+        assert last <= found["foreign_syscall"] <= last + 5, "and Terminate"
+        assert metrics.get("mirror_observer_bytes_total") == 0
+        figures = counted(metrics)
+        assert "failures" not in figures and "success" not in figures.get("requests", {})
+        assert "success" not in figures.get("statements", {}) and "failure" not in figures.get("statements", {})
+    finally:
+        relay.close()
+
+
+# ------------------------------------------------------------------------------------------------ a full ring
+
+
+def relayed(server, tmp_path, **options):
+    return MirrorProxy(str(tmp_path), server, mode="relay", **options)
+
+
+def statements(metrics):
+    return series(metrics, "pgdog_mirror_statements_total", "status", cluster="app_mirror", target="mirror")
+
+
+def test_under_load_with_a_ring_of_64_kib_nothing_is_wrong_and_what_is_lost_is_unknown(server, watch, tmp_path):
+    observer = watch("mirror-proxy", ring_bytes="64KiB", request_timeout="2s")
+    with relayed(server, tmp_path) as proxy:
+        server.reset_counts()
+        with Pgbench(proxy, str(tmp_path / "load.log"), mode="simple", clients=8, seconds=300) as load:
+            for _ in range(5):
+                before = server.counts()
+                observer.process.signal(signal.SIGSTOP)  # nobody drains the ring
+                wait_for(lambda b=before: server.counts() > b + 1000, "load that finds the ring full")
+                observer.process.signal(signal.SIGCONT)
+                before = server.counts()
+                wait_for(lambda b=before: server.counts() > b + 300, "load that is seen")
+                assert_identities(observer.metrics())
+            load.signal(signal.SIGALRM)
+            assert load.wait() == 0
+        truth = server.counts()
+        metrics = eventually(observer, lambda m: "connections" not in counted(m), "the connections to be gone")
+        metrics = observer.settled()
+        assert lost(metrics).keys() == {"ring_full"}
+        figures = counted(metrics)
+        assert "failures" not in figures
+        assert figures["statements"]["success"] < truth
+        assert figures["requests"]["unknown"] > 0
+        assert metrics.sum("mirror_observer_decoding_errors_total") == 0
+        assert metrics.sum("mirror_observer_bytes_total") + lost(metrics)["ring_full"] == \
+            metrics.sum("pgdog_mirror_bytes_total") + 0
+
+
+def test_after_a_full_ring_the_connections_are_right_again(server, watch, tmp_path):
+    observer = watch("mirror-proxy", ring_bytes="64KiB", request_timeout="2s")
+    with relayed(server, tmp_path) as proxy:
+        clients = [psycopg.connect(host=proxy.host, port=proxy.port, dbname="app", user="postgres", autocommit=True)
+                   for _ in range(4)]
+
+        def ask(times):
+            for _ in range(times):
+                for client in clients:
+                    client.execute("SELECT 1")
+        ask(5)
+        first = observer.settled()
+        assert statements(first) == {"success": 20}
+        observer.process.signal(signal.SIGSTOP)
+        ask(300)
+        observer.process.signal(signal.SIGCONT)
+        # Their last answer is among what was lost, and nothing follows: still no timeout.
+        metrics = eventually(observer, lambda m: counted(m)["connections"] == {"resyncing": 4}, "all to be known as lost")
+        wait_for(lambda: observer.process.running() and slept(observer, 6), "twice the timeout and more")
+        assert "failures" not in counted(observer.metrics())
+        ask(20)
+        metrics = eventually(observer, lambda m: counted(m)["connections"] == {"plain": 4}, "all to be proven again")
+        ask(1)
+        before = observer.settled()
+        server.reset_counts()
+        ask(50)
+        with pytest.raises(psycopg.Error):
+            clients[0].execute("SELECT nonsense")
+        after = observer.settled()
+        assert statements(after)["success"] - statements(before)["success"] == server.counts() == 200
+        assert statements(after)["failure"] == 1
+        assert counted(after)["failures"] == {"query_execution": 1}
+        assert statements(after).get("unknown") == statements(before).get("unknown")
+        assert metrics.sum("mirror_observer_resyncs_total") >= 4
+        for client in clients:
+            client.close()
+        eventually(observer, lambda m: "connections" not in counted(m), "the connections to be gone")
+
+
+def slept(observer, seconds, since={}):
+    """True once the observer has been watched for so many seconds."""
+    import time
+    start = since.setdefault(id(observer), time.monotonic())
+    return time.monotonic() - start > seconds
+
+
+def test_ends_that_find_no_room_do_not_leave_connections_open(server, watch, tmp_path):
+    observer = watch("mirror-proxy", ring_bytes="64KiB")
+    with relayed(server, tmp_path) as proxy:
+        def connect():
+            return psycopg.connect(host=proxy.host, port=proxy.port, dbname="app", user="postgres", autocommit=True)
+        held = [connect() for _ in range(20)]
+        assert counted(observer.settled())["connections"] == {"plain": 20}
+        observer.process.signal(signal.SIGSTOP)
+        for _ in range(100):
+            held[0].execute("SELECT repeat('x', 2000)")
+        for _ in range(150):  # each is several control records
+            connect().close()
+        for client in held[1:]:
+            client.close()
+        observer.process.signal(signal.SIGCONT)
+        metrics = eventually(observer, lambda m: sum(counted(m)["connections"].values()) == 1, "only one to be open")
+        assert metrics.get("mirror_observer_lost_records_total") > 0
+        assert "failures" not in counted(metrics)
+        held[0].close()
+        eventually(observer, lambda m: "connections" not in counted(m), "none to be open")
+
+
+def test_full_rings_leave_no_memory_behind(server, watch, tmp_path):
+    observer = watch("mirror-proxy", ring_bytes="64KiB")
+    with relayed(server, tmp_path) as proxy:
+        def storm():
+            observer.process.signal(signal.SIGSTOP)
+            pgbench(proxy, mode="extended", clients=8, transactions=20)
+            observer.process.signal(signal.SIGCONT)
+            eventually(observer, lambda m: "connections" not in counted(m), "the connections to be gone")
+            return observer.rss()
+        storm()
+        before = storm()
+        after = [storm() for _ in range(4)][-1]
+        # What is held back of a connection goes with it; what malloc keeps was there after the second storm.
+        assert after - before < MEGABYTE / 2

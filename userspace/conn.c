@@ -205,13 +205,26 @@ static void on_gap(void *ctx, enum event_direction direction, uint64_t len, uint
 /* -------------------------------------------------------------------------------------------------- birth
  * and death */
 
+/* Nobody saw how its start-up went: as a failed connect is a failed request, so this is an unknown one. */
+static void forget_attempt(struct conn *conn, uint64_t now_ns)
+{
+	const struct session_request unknown = {.sent_ns = now_ns,
+						.done_ns = now_ns,
+						.outcome = OUTCOME_UNKNOWN,
+						.failure = FAILURE_NONE,
+						.kind = REQUEST_MIRRORED};
+
+	conn->attempting = false;
+	conn->owner->sink.request(conn->owner->sink.ctx, &conn->view, &unknown);
+}
+
 static void conn_end(struct conn *conn, enum session_end how, uint64_t now_ns)
 {
 	if (conn->ended)
 		return;
 	stream_flush(conn->stream, now_ns);
-	if (session_resyncing(conn->session))
-		conn->attempting = false; /* nobody saw how it went on */
+	if (conn->attempting && session_resyncing(conn->session))
+		forget_attempt(conn, now_ns);
 	if (conn->established && conn->attempting)
 		settle_attempt(conn, how == SESSION_END_SERVER ? ATTEMPT_RESET
 				     : conn->asked             ? ATTEMPT_ABANDONED

@@ -24,7 +24,8 @@
 /* Label values of `state`; the order is that of STATE in counters.def. */
 enum conn_state { CONN_PLAIN, CONN_ENCRYPTED, CONN_RESYNCING, CONN_STATES };
 
-/* Label values of `result`; the order is that of RESULT in counters.def. */
+/* Label values of `result`; the order is that of RESULT in counters.def. One of which too much was lost to
+ * know has none: it is an unknown request. */
 enum conn_attempt {
 	ATTEMPT_OK, /* first ReadyForQuery, an accepted encryption request, or a CancelRequest handed over */
 	ATTEMPT_REFUSED,       /* ECONNREFUSED */

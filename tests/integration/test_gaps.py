@@ -88,18 +88,19 @@ def test_what_foreign_system_calls_move_is_lost_to_the_byte_and_nothing_is_guess
                 client.execute("SELECT repeat('x', %s)", (number * 1000,)).fetchall()
             with pytest.raises(psycopg.Error):
                 client.execute("SELECT nonsense")
-            client.execute("SELECT pg_sleep(1.5)")
             moved = relay.moved()
-            eventually(observer, lambda m: sum(lost(m).values()) >= moved - 1000, "the losses to be counted")
+
+            def most_is_counted():
+                client.execute("SELECT 1")  # what is spliced from a socket shows at its next send
+                return sum(lost(observer.metrics()).values()) >= moved
+            wait_for(most_is_counted, "the losses to be counted", interval=0.2)
             last = relay.moved()
         metrics = eventually(observer, lambda m: "connections" not in counted(m), "the end of the connection")
         found = lost(metrics)
         assert set(found) == {"foreign_syscall"}
         assert last <= found["foreign_syscall"] <= last + 5, "and Terminate"
         assert metrics.get("mirror_observer_bytes_total") == 0
-        figures = counted(metrics)
-        assert "failures" not in figures and "success" not in figures.get("requests", {})
-        assert "success" not in figures.get("statements", {}) and "failure" not in figures.get("statements", {})
+        assert counted(metrics) == {"requests": {"unknown": 1}}
     finally:
         relay.close()
 

@@ -264,11 +264,23 @@ static void settle_overdue(struct session *session, uint32_t first, uint32_t end
 	request->late = true;
 }
 
+/* What a silent connection leaves unproven is told as what it is: unknown. */
+static void release_unproven(struct session *session, uint64_t now_ns)
+{
+	uint64_t timeout_ns = session->options.request_timeout_ns;
+
+	if (session->pairing != PAIRING_PROVISIONAL || !session->held_count || session->pipeline.count)
+		return;
+	if (now_ns >= session->progress_ns + (timeout_ns ? timeout_ns : UNPROVEN_NS))
+		outbox_release(session, false);
+}
+
 void session_tick(struct session *session, uint64_t now_ns)
 {
 	uint64_t timeout_ns = session->options.request_timeout_ns;
 	uint32_t first = 0, end;
 
+	release_unproven(session, now_ns);
 	if (!timeout_ns || session->pairing == PAIRING_NONE || session->pairing == PAIRING_BLIND ||
 	    !waits(session) || now_ns < session->progress_ns + timeout_ns)
 		return;

@@ -187,7 +187,8 @@ void session_received(struct session *session, const uint8_t *data, size_t len, 
 void session_sent_gap(struct session *session, uint64_t len, uint64_t time_ns);
 void session_received_gap(struct session *session, uint64_t len, uint64_t time_ns);
 
-/* Settles requests that wait longer than request_timeout. Cheap when there is nothing to do. */
+/* Settles requests that wait longer than request_timeout, and as unknown what waits that long for its pairing
+ * to be proven while the connection is silent. Cheap when there is nothing to do. */
 void session_tick(struct session *session, uint64_t now_ns);
 /* Settles what is open. Nothing may follow but session_free. */
 void session_close(struct session *session, enum session_end how, uint64_t now_ns);

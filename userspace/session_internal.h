@@ -19,11 +19,13 @@
 #include "pipeline.h"
 #include "prepared.h"
 #include "session.h"
+#include "tls.h"
 
 #define PORTALS_MAX    256 /* portals remembered per connection */
 #define SUSPENDED_MAX  64  /* suspended portals remembered; beyond it the oldest counts as unknown */
 #define ALTERNATIONS   8   /* strict send -> ReadyForQuery alternations that prove a regained pairing */
-#define QUIET_NS       1000000000ull /* nothing on the wire for so long: nothing is on its way */
+#define QUIET_NS       1000000000ull  /* nothing on the wire for so long: nothing is on its way */
+#define UNPROVEN_NS    30000000000ull /* how long outcomes wait for their proof without a request_timeout */
 #define READY_LEN      6
 #define QUERY_HEAD_MAX (SESSION_TEXT_MAX + 1024) /* text, name and terminators */
 
@@ -83,7 +85,7 @@ struct blind {
 	bool partial_lost; /* and these were lost or torn */
 	bool ready;        /* a ReadyForQuery was the last on the wire */
 	uint64_t last_ns;
-	uint8_t sent_tls, received_tls; /* calls that began like a TLS record */
+	struct tls sent_tls, received_tls;
 };
 
 struct session {

@@ -68,6 +68,7 @@ void resync_lose(struct session *session, bool front, bool back)
 	if (session->pairing != PAIRING_BLIND)
 		go_blind(session);
 	session->blind.ready = false;
+	session->blind.sent_tls = session->blind.received_tls = (struct tls){0};
 	if (front) {
 		session->blind.partial = session->blind.partial_lost = true;
 		session->request.open = true;
@@ -123,17 +124,10 @@ void resync_cycle_answered(struct session *session)
 
 /* ------------------------------------------------------------------------------------------ client's side */
 
-static bool like_tls(const uint8_t *data, size_t len)
+static void note_tls(struct session *session, struct tls *tls, bool begins, const uint8_t *data, size_t len)
 {
-	return len >= 3 && data[0] >= 0x14 && data[0] <= 0x17 && data[1] == 3 && data[2] <= 4;
-}
-
-static void note_tls(struct session *session, uint8_t *count, bool begins, const uint8_t *data, size_t len)
-{
-	if (!begins)
-		return;
-	*count = like_tls(data, len) ? *count + (*count < 2) : 0;
-	if (session->blind.sent_tls >= 2 && session->blind.received_tls >= 2) {
+	tls_follow(tls, begins, data, len);
+	if (tls_certain(&session->blind.sent_tls) && tls_certain(&session->blind.received_tls)) {
 		session->transport = TRANSPORT_ENCRYPTED;
 		session_note(session, NOTE_ENCRYPTED);
 		session_stop(session);

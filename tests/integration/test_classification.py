@@ -105,7 +105,7 @@ def test_without_a_database_the_users_name_is_the_database(server, proxy, observ
 def test_connections_of_before_stay_unclassified_on_an_address_of_several(server, proxy, observe):
     proxy.run("connect('before', 'one_new')")
     observer = observe(pairs(server))
-    assert observer.metrics().get("mirror_observer_unclassified_connections") == 1
+    eventually(observer, lambda m: m.get("mirror_observer_unclassified_connections") == 1, "it to be found")
     proxy.run("[ask('before', 'SELECT 1', 'SELECT nonsense') for _ in range(20)]; connect('after', 'one_new')")
     proxy.run("ask('after', 'SELECT 1')")
     metrics = observer.settled()

@@ -92,6 +92,12 @@ def gone(metrics):
     return "connections" not in counted(metrics)
 
 
+def ended(observer):
+    """Metrics once all has been counted and no connection is open."""
+    observer.settled()
+    return eventually(observer, gone, "the connections to be gone")
+
+
 # An idle connection, one in an idle transaction, one in a statement: what every end of a server means for them.
 def three_states(server, proxy):
     proxy.open(3)
@@ -119,7 +125,7 @@ def test_a_mirror_that_is_stopped_fails_what_is_open_and_nothing_idle(server, pr
         for client in range(3):
             proxy.last_words(client)
         expected = {**ENDED, **({"errors": errors} if errors else {})}
-        assert counted(eventually(observer, gone, "the connections to be gone")) == expected
+        assert counted(ended(observer)) == expected
         assert proxy.get(f"attempt('127.0.0.1', {server.port})") == "ECONNREFUSED"
     finally:
         server.start()
@@ -138,7 +144,7 @@ def test_backends_that_are_terminated_fail_what_is_open_and_nothing_idle(server,
     for client in range(3):
         server.query("SELECT pg_terminate_backend(%s)", database="postgres", parameters=(proxy.backend(client),))
         proxy.last_words(client)
-    assert counted(eventually(observer, gone, "the connections to be gone")) == {**ENDED, "errors": {"57P01": 3}}
+    assert counted(ended(observer)) == {**ENDED, "errors": {"57P01": 3}}
 
 
 def test_a_server_that_crashes_in_mid_result_fails_what_is_open_and_nothing_idle(server, proxy, watch):
@@ -152,7 +158,7 @@ def test_a_server_that_crashes_in_mid_result_fails_what_is_open_and_nothing_idle
     os.kill(proxy.backend(2), signal.SIGKILL)
     for client in range(3):
         proxy.last_words(client)
-    assert counted(eventually(observer, gone, "the connections to be gone")) == ENDED
+    assert counted(ended(observer)) == ENDED
 
     def opens():
         try:
@@ -242,7 +248,7 @@ if not child:
 os.waitpid(child, 0)""")
     assert proxy.ask("SELECT 3") == "TDCZ"
     proxy.run("clients[-1].terminate()")
-    metrics = eventually(observer, gone, "the end")
+    metrics = ended(observer)
     assert counted(metrics) == {"attempts": {"ok": 1}, "requests": {"success": 3}, "statements": {"success": 3}}
 
 
@@ -267,7 +273,7 @@ c = wire.Client.__new__(wire.Client); c.socket = s; c.buffer = b""; c.queries = 
 s.connect(("127.0.0.1", {server.port})); c.startup(user="postgres", database="app")
 answer = c.ask(wire.query("SELECT {number}" if {number} != 1 else "SELECT nonsense"))
 reset(s)""")
-    metrics = eventually(observer, gone, "the connections to be gone")
+    metrics = ended(observer)
     assert counted(metrics) == {"attempts": {"ok": 3}, "requests": {"success": 2, "failure": 1},
                                 "failures": {"query_execution": 1}, "statements": {"success": 2, "failure": 1},
                                 "errors": {"42703": 1}}
@@ -378,7 +384,7 @@ def test_a_network_that_is_gone_is_one_timeout_and_the_kernels_end_of_it_not_ano
         distant.run("clients[0].receive()")
     distant.run("clients[0].close()")
     del overdue["connections"]
-    assert counted(eventually(observer, gone, "the connection to be gone")) == overdue
+    assert counted(ended(observer)) == overdue
 
 
 def test_a_network_that_is_gone_before_the_timeout_is_one_connection_failure(distant, watch_distant):
@@ -390,7 +396,7 @@ def test_a_network_that_is_gone_before_the_timeout_is_one_connection_failure(dis
     with pytest.raises(Exception, match="TimeoutError"):
         distant.run("clients[0].receive()")
     distant.run("clients[0].close()")
-    assert counted(eventually(observer, gone, "the connection to be gone")) == {
+    assert counted(ended(observer)) == {
         "attempts": {"ok": 1}, "requests": {"failure": 1}, "failures": {"connection": 1}, "statements": {"failure": 1}}
 
 
@@ -406,7 +412,7 @@ for i in range({times}):
     c = wire.Client(("127.0.0.1", {server.port})); c.startup(user="postgres", database="app")
     c.ask(wire.query("SELECT 1" if i % 2 else "SELECT nonsense"))
     c.terminate() if i % 3 else reset(c.socket)""")
-        return eventually(observer, gone, "the connections to be gone")
+        return ended(observer)
     round_of(250)
     before = observer.rss()
     metrics = round_of(1000)

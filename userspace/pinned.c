@@ -371,6 +371,8 @@ static int lock_failed(struct pinned *p, int rc)
 		    "cannot use %s: %s; the directory must belong to the account that the observer "
 		    "starts as, and those above it must let it through (mirror-observer(8), PRIVILEGES)",
 		    p->pin, strerror(-rc));
+	case -ENODEV:
+		return fail(p, rc, "cannot use %s: this kernel has no bpffs", p->pin);
 	default:
 		return fail(p, rc, "cannot use %s for the statistics: %s", p->pin, strerror(-rc));
 	}

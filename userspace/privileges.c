@@ -6,11 +6,13 @@
 #include <grp.h>
 #include <libgen.h>
 #include <limits.h>
+#include <linux/bpf.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "landlock.h"
@@ -93,6 +95,36 @@ static bool is_change(const struct passwd *account)
 	return account->pw_uid != getuid() || account->pw_uid != geteuid();
 }
 
+/* A small map, made and let go: containers' seccomp profiles refuse bpf() to those who have the capabilities.
+ */
+static int try_bpf(void)
+{
+	union bpf_attr attr = {.map_type = BPF_MAP_TYPE_ARRAY,
+			       .key_size = sizeof(int),
+			       .value_size = sizeof(int),
+			       .max_entries = 1};
+	int fd = syscall(SYS_bpf, BPF_MAP_CREATE, &attr, sizeof(attr)), err = errno;
+
+	if (fd >= 0)
+		return close(fd);
+	if (err == ENOSYS)
+		snprintf(error_text, sizeof(error_text),
+			 "this kernel has no bpf(): use one built with CONFIG_BPF_SYSCALL=y");
+	else if (err == EPERM && !in_initial_user_namespace())
+		snprintf(error_text, sizeof(error_text),
+			 "the capabilities here are those of a user namespace, which mean nothing to bpf(): "
+			 "start the "
+			 "observer outside of it");
+	else if (err == EPERM)
+		snprintf(error_text, sizeof(error_text),
+			 "bpf() is refused although the capabilities are there: by a seccomp filter (the "
+			 "container "
+			 "runtime's profile) or a security module, which must allow it");
+	else
+		return 0; /* whoever makes the real maps explains it better */
+	return -err;
+}
+
 int privileges_check(bool attach, const char *user)
 {
 	struct passwd *account = NULL;
@@ -117,14 +149,7 @@ int privileges_check(bool attach, const char *user)
 		    missing);
 		return -EPERM;
 	}
-	if (attach && !in_initial_user_namespace()) {
-		snprintf(error_text, sizeof(error_text),
-			 "the capabilities here are those of a user namespace, which mean nothing to bpf(): "
-			 "start the "
-			 "observer outside of it");
-		return -EPERM;
-	}
-	return 0;
+	return attach ? try_bpf() : 0;
 }
 
 /* ---- after ---- */

@@ -14,8 +14,9 @@
 
 /*
  * Whether a start could succeed: with attach the capabilities for that (those permitted are made effective),
- * and those for changing to the account `user` unless it is NULL or what we run as. 0 or -EPERM, -ENOENT (no
- * such account): privileges_error() names what is missing and how it is given.
+ * and those for changing to the account `user` unless it is NULL or what we run as. bpf()
+ * itself is tried. 0 or -EPERM, -ENOSYS, -ENOENT (no such account): privileges_error() names what is missing
+ * and how it is given.
  */
 int privileges_check(bool attach, const char *user);
 

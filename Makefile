@@ -152,6 +152,11 @@ install: all
 	for page in $(wildcard docs/*.[158]); do \
 		install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man$${page##*.} $$page || exit 1; \
 	done
+	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system
+	sed 's,/usr/local/bin/,$(PREFIX)/bin/,' docs/systemd/mirror-observer.service \
+		>$(DESTDIR)$(PREFIX)/lib/systemd/system/mirror-observer.service
+	install -D -m 644 docs/systemd/mirror-observer.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/mirror-observer.conf
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/doc/mirror-observer docs/kubernetes/daemonset.yaml
 
 clean:
 	rm -rf $(BUILD)

@@ -366,11 +366,10 @@ static int lock_failed(struct pinned *p, int rc)
 			    "mount a missing bpffs (mount -t bpf bpf /sys/fs/bpf)",
 			    p->pin, strerror(-rc));
 	case -EACCES:
-		return fail(
-		    p, rc,
-		    "cannot use %s: %s; the directory must belong to the account that the observer "
-		    "starts as, and those above it must let it through (mirror-observer(8), PRIVILEGES)",
-		    p->pin, strerror(-rc));
+		return fail(p, rc,
+			    "cannot use %s: %s; the directory must belong to the account that the observer "
+			    "starts as, and those above it must let it through (mirror-observer(8))",
+			    p->pin, strerror(-rc));
 	case -ENODEV:
 		return fail(p, rc, "cannot use %s: this kernel has no bpffs", p->pin);
 	default:

@@ -37,6 +37,11 @@ struct clusters {
 	struct cluster *list;
 	size_t count;
 	unsigned int generation; /* counts the lists: a reload makes a new one */
+
+	/* Connections and failed connects that may be any cluster's. A connection is so until its start-up
+	 * packet is seen, which is no matter: the least of some seconds counts. */
+	uint64_t ambiguous, ambiguous_least[2], ambiguous_since_ns;
+	uint64_t ambiguous_failures;
 };
 
 /* ----------------------------------------------------------------------------------------------------------
@@ -173,8 +178,10 @@ static void on_attempt(void *ctx, const struct conn_view *conn, enum conn_attemp
 {
 	struct clusters *clusters = ctx;
 
-	if (conn->role.target == TARGET_NONE && result != ATTEMPT_OK)
+	if (conn->role.target == TARGET_NONE && result != ATTEMPT_OK) {
 		clusters->observer->unclassified_failures.value++;
+		clusters->ambiguous_failures += conn->role.ambiguous;
+	}
 	FOR_EACH_CLUSTER(clusters, &conn->role, cluster)
 	{
 		(*stats_cell(&target_stats(cluster, &conn->role)->attempts, result))++;
@@ -223,6 +230,12 @@ static void step(__u64 *gauge, int by)
 		*gauge += by;
 }
 
+static void step_own(uint64_t *gauge, int by)
+{
+	if (by > 0 || *gauge > 0)
+		*gauge += by;
+}
+
 static void on_state(void *ctx, const struct conn_view *conn, int was, int now)
 {
 	struct clusters *clusters = ctx;
@@ -230,6 +243,8 @@ static void on_state(void *ctx, const struct conn_view *conn, int was, int now)
 	if (conn->role.target == TARGET_NONE) {
 		if ((was < 0) != (now < 0))
 			step(&clusters->observer->unclassified.value, now < 0 ? -1 : 1);
+		if (conn->role.ambiguous && (was < 0) != (now < 0))
+			step_own(&clusters->ambiguous, now < 0 ? -1 : 1);
 		return;
 	}
 	FOR_EACH_CLUSTER(clusters, &conn->role, cluster)
@@ -448,6 +463,21 @@ void clusters_free(struct clusters **clusters)
 
 /* ------------------------------------------------------------------------------------------------ figures */
 
+#define AMBIGUOUS_PERIOD_NS 5000000000ull
+
+static void tick_ambiguous(struct clusters *clusters, uint64_t now_ns)
+{
+	uint64_t *least = clusters->ambiguous_least;
+
+	if (now_ns - clusters->ambiguous_since_ns >= AMBIGUOUS_PERIOD_NS) {
+		least[0] = least[1];
+		least[1] = clusters->ambiguous;
+		clusters->ambiguous_since_ns = now_ns;
+	}
+	if (clusters->ambiguous < least[1])
+		least[1] = clusters->ambiguous;
+}
+
 static uint64_t lost_bytes(const struct clusters *clusters)
 {
 	uint64_t sum = 0;
@@ -457,11 +487,26 @@ static uint64_t lost_bytes(const struct clusters *clusters)
 	return sum;
 }
 
+static struct verdict_surroundings surroundings(const struct clusters *clusters)
+{
+	const uint64_t *least = clusters->ambiguous_least;
+
+	return (struct verdict_surroundings){
+	    .losses = {.bytes = lost_bytes(clusters),
+		       .records = clusters->observer->lost_records.value,
+		       .unclassified_failures = clusters->ambiguous_failures},
+	    .unclassified = least[0] < least[1] ? least[0] : least[1],
+	};
+}
+
 void clusters_tick(struct clusters *clusters, uint64_t now_ns)
 {
+	struct verdict_surroundings around = surroundings(clusters);
+
+	tick_ambiguous(clusters, now_ns);
 	for (size_t i = 0; i < clusters->count; i++) {
 		twins_tick(clusters->list[i].twins, now_ns);
-		verdict_tick(clusters->list[i].verdict, now_ns, lost_bytes(clusters));
+		verdict_tick(clusters->list[i].verdict, now_ns, &around);
 	}
 }
 
@@ -494,8 +539,10 @@ struct twins *clusters_twins(const struct clusters *clusters, size_t i)
 
 void clusters_readiness(struct clusters *clusters, size_t i, uint64_t now_ns, struct readiness *out)
 {
+	struct verdict_surroundings around = surroundings(clusters);
+
 	twins_sync(clusters->list[i].twins);
-	verdict_evaluate(clusters->list[i].verdict, now_ns, lost_bytes(clusters), out);
+	verdict_evaluate(clusters->list[i].verdict, now_ns, &around, out);
 }
 
 void clusters_reset(struct clusters *clusters, size_t i)

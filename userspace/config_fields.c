@@ -322,8 +322,10 @@ static int parse_clusters(struct reader *r, const struct tree *node, void *targe
 /* The thresholds of READINESS_CHECKS by name: times as durations, all else as numbers. */
 static int parse_readiness(struct reader *r, const struct tree *node, void *target)
 {
-#define SECONDS_CHECK(name) (READINESS_##name == READINESS_observed || READINESS_##name == READINESS_lag_p99)
-#define READINESS_FIELD(name, compare, value, unit, what)           \
+#define SECONDS_CHECK(name)                                                                \
+	(READINESS_##name == READINESS_observed || READINESS_##name == READINESS_recent || \
+	 READINESS_##name == READINESS_lag_p99)
+#define READINESS_FIELD(name, compare, value, unit, what, advice)   \
 	{#name, SECONDS_CHECK(name) ? parse_seconds : parse_number, \
 	 offsetof(struct readiness_settings, thresholds) + READINESS_##name * sizeof(double), NULL},
 	static const struct field fields[] = {

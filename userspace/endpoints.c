@@ -101,6 +101,7 @@ static void ready(void *ctx, const struct http_request *request, struct http_rep
 static void page(void *ctx, const struct http_request *request, struct http_reply *reply)
 {
 	const struct endpoints *e = ctx;
+	struct timespec now;
 	struct page_options options = {
 	    .version = e->options.version,
 	    .not_ready = e->options.not_ready(e->options.ctx),
@@ -108,6 +109,10 @@ static void page(void *ctx, const struct http_request *request, struct http_repl
 	};
 
 	(void)request;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	options.now_ns = now.tv_sec * 1000000000ull + now.tv_nsec;
+	if (e->options.clusters)
+		options.clusters = e->options.clusters(e->options.ctx);
 	reply->content_type = "text/html; charset=utf-8";
 	page_write(&reply->body, e->options.stats, &options);
 }

@@ -9,6 +9,7 @@
 #ifndef MO_ENDPOINTS_H
 #define MO_ENDPOINTS_H
 
+#include "cluster.h"
 #include "http.h"
 #include "openmetrics.h"
 #include "stats.h"
@@ -24,6 +25,7 @@ struct endpoints_options {
 	const char *version;
 	/* NULL when programs are attached and served, else why not, in one sentence. */
 	const char *(*not_ready)(void *ctx);
+	struct clusters *(*clusters)(void *ctx); /* may be NULL, and return it: nothing is observed */
 	void *ctx;
 };
 

@@ -192,9 +192,12 @@ static void write_count(struct buffer *out, const char *key, double value)
 static void write_class(struct buffer *out, const struct top_entry *entry)
 {
 	const struct stats_DIVERGENCE *d = &entry->divergences;
+	char reason[TOP_REASON_MAX];
 
 	buffer_printf(out, "{\"fingerprint\":\"%016llx\",\"text\":", (unsigned long long)entry->fingerprint);
 	json_string(out, entry->text);
+	buffer_string(out, ",\"reason\":");
+	json_string(out, top_reason(entry, reason));
 	write_count(out, "primary", entry->primary);
 	write_count(out, "mirror", entry->mirror);
 	write_count(out, "compared", entry->compared);
@@ -232,11 +235,16 @@ static void write_classes(struct buffer *out, const char *name, const struct top
 
 int figures_statements(struct clusters *clusters, const char *name, size_t limit, struct buffer *out)
 {
+	struct readiness readiness;
 	size_t shown = 0;
 
 	buffer_string(out, "{\"clusters\":[");
 	FOR_EACH_NAMED(clusters, name, i, shown)
-	write_classes(out, name_of(clusters, i), twins_top(clusters_twins(clusters, i)), limit);
+	{
+		clusters_readiness(clusters, i, now_ns(),
+				   &readiness); /* marks the classes that were never seen */
+		write_classes(out, name_of(clusters, i), twins_top(clusters_twins(clusters, i)), limit);
+	}
 	buffer_string(out, "]}\n");
 	return shown || !name ? 0 : -ENOENT;
 }

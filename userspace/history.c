@@ -8,7 +8,7 @@
 
 struct slot {
 	uint64_t time_ns;
-	uint64_t lost_bytes;
+	struct history_losses losses;
 	double queue_depth;
 	struct stats_cluster stats;
 };
@@ -56,7 +56,7 @@ static void drop_old(struct history *history, uint64_t now_ns)
 }
 
 void history_tick(struct history *history, uint64_t now_ns, const struct stats_cluster *stats,
-		  uint64_t lost_bytes, double queue_depth)
+		  const struct history_losses *losses, double queue_depth)
 {
 	uint64_t spacing = history->window_ns / HISTORY_SLOTS;
 	struct slot *slot;
@@ -70,7 +70,7 @@ void history_tick(struct history *history, uint64_t now_ns, const struct stats_c
 	}
 	slot = (struct slot *)slot_at(history, history->count++);
 	slot->time_ns = now_ns;
-	slot->lost_bytes = lost_bytes;
+	slot->losses = *losses;
 	slot->queue_depth = queue_depth;
 	slot->stats = *stats;
 }
@@ -147,11 +147,29 @@ static double growth(const struct history *history)
 	return span * (n * sxy - sx * sy) / (n * sxx - sx * sx);
 }
 
-void history_figures(const struct history *history, uint64_t now_ns, const struct stats_cluster *stats,
-		     uint64_t lost_bytes, struct history_figures *out)
+static double encrypted_in(const struct stats_cluster *stats)
 {
+	return (double)stats->primary.connections.encrypted + stats->mirror.connections.encrypted;
+}
+
+static double most_encrypted(const struct history *history, const struct stats_cluster *stats)
+{
+	double most = encrypted_in(stats);
+
+	for (unsigned int i = 0; i < history->count; i++)
+		if (encrypted_in(&slot_at(history, i)->stats) > most)
+			most = encrypted_in(&slot_at(history, i)->stats);
+	return most;
+}
+
+void history_figures(const struct history *history, uint64_t now_ns, const struct stats_cluster *stats,
+		     const struct history_losses *losses, struct history_figures *out)
+{
+	const struct history_losses *then;
+
 	memset(out, 0, sizeof(*out));
 	out->queue_growth = growth(history);
+	out->encrypted = most_encrypted(history, stats);
 	out->delta = *stats;
 	if (!history->count) {
 		subtract_cluster(&out->delta, stats);
@@ -161,5 +179,8 @@ void history_figures(const struct history *history, uint64_t now_ns, const struc
 	out->observed_s = (now_ns - slot_at(history, 0)->time_ns) / 1e9;
 	if (out->observed_s * 1e9 > history->window_ns)
 		out->observed_s = history->window_ns / 1e9;
-	out->lost_bytes = lost_bytes - slot_at(history, 0)->lost_bytes;
+	then = &slot_at(history, 0)->losses;
+	out->losses.bytes = losses->bytes - then->bytes;
+	out->losses.records = losses->records - then->records;
+	out->losses.unclassified_failures = losses->unclassified_failures - then->unclassified_failures;
 }

@@ -22,21 +22,29 @@ struct history;
 int history_new(struct history **out, uint64_t window_us);
 void history_free(struct history **history);
 
+/* What is lost concerns all clusters; counted since the daemon's map began. */
+struct history_losses {
+	uint64_t bytes;
+	uint64_t records;               /* of opened, failed and closed connections */
+	uint64_t unclassified_failures; /* failed connects of which the cluster is not known */
+};
+
 /* Call about once a second with the counters as they are; takes a copy when the next one is due. */
 void history_tick(struct history *history, uint64_t now_ns, const struct stats_cluster *stats,
-		  uint64_t lost_bytes, double queue_depth);
+		  const struct history_losses *losses, double queue_depth);
 /* Starts anew from here. */
 void history_reset(struct history *history);
 
 struct history_figures {
 	double observed_s;
-	struct stats_cluster delta; /* counters: growth; gauges and timestamps: as they are now */
-	double lost_bytes;
+	struct stats_cluster delta;   /* counters: growth; gauges and timestamps: as they are now */
+	struct history_losses losses; /* within the window */
+	double encrypted;             /* the most encrypted connections at once, both sides */
 	double queue_growth; /* fitted slope of the depth samples x observed time; NaN with fewer than 3
 				samples */
 };
 
 void history_figures(const struct history *history, uint64_t now_ns, const struct stats_cluster *stats,
-		     uint64_t lost_bytes, struct history_figures *out);
+		     const struct history_losses *losses, struct history_figures *out);
 
 #endif

@@ -8,14 +8,19 @@
 
 #include "quantile.h"
 
+#define TRIALS_FOR_NONE 3000 /* where a threshold allows none at all */
+#define MEDIAN_SAMPLES  30
+#define P99_SAMPLES     300 /* three of them are expected above it */
+#define MISSED_ENOUGH   20  /* statements that did not arrive before silence is held against the mirror */
+
 enum compare { AT_LEAST, AT_MOST };
 
 static const struct {
-	const char *name, *unit, *what;
+	const char *name, *unit, *what, *advice;
 	enum compare compare;
 	double threshold;
 } catalogue[READINESS_CHECK_COUNT] = {
-#define READINESS_ROW(name, compare, value, unit, what) {#name, unit, what, compare, value},
+#define READINESS_ROW(name, compare, value, unit, what, advice) {#name, unit, what, advice, compare, value},
     READINESS_CHECKS(READINESS_ROW)
 #undef READINESS_ROW
 };
@@ -26,8 +31,7 @@ struct evaluation {
 	struct readiness *out;
 };
 
-/* ------------------------------------------------------------------------------------------------------ one
- * check */
+/* ---------------------------------------------------------------------------------------------- one check */
 
 __attribute__((format(printf, 5, 6))) static void conclude(struct evaluation *e, enum readiness_check_id id,
 							   double value, enum verdict verdict,
@@ -57,57 +61,126 @@ static bool holds(const struct evaluation *e, enum readiness_check_id id, double
 /* Compares value with the threshold; miss is the verdict when it does not hold. */
 static void judge(struct evaluation *e, enum readiness_check_id id, double value, enum verdict miss)
 {
+	const char *what = catalogue[id].what, *unit = catalogue[id].unit;
+	const char *bound = catalogue[id].compare == AT_LEAST ? "at least" : "at most";
 	double threshold = e->settings->thresholds[id];
-	bool least = catalogue[id].compare == AT_LEAST;
 
 	if (isnan(value))
-		conclude(e, id, value, VERDICT_INSUFFICIENT_DATA, "No figure yet: %s.", catalogue[id].what);
+		conclude(e, id, value, VERDICT_INSUFFICIENT_DATA, "%s: nothing seen yet, %s %g %s wanted.",
+			 what, bound, threshold, unit);
 	else if (holds(e, id, value))
-		conclude(e, id, value, VERDICT_READY, "%.6g %s: %s; %s %g wanted.", value, catalogue[id].unit,
-			 catalogue[id].what, least ? "at least" : "at most", threshold);
+		conclude(e, id, value, VERDICT_READY, "%s: %.4g %s, %s %g wanted.", what, value, unit, bound,
+			 threshold);
 	else
-		conclude(e, id, value, miss, "%.6g %s is %s than %g: %s.", value, catalogue[id].unit,
-			 least ? "less" : "more", threshold, catalogue[id].what);
+		conclude(e, id, value, miss, "%s: %.*g %s, %s %g wanted; %s.", what,
+			 fabs(value) < 1e4 ? 5 : 9, value, unit, bound, threshold, catalogue[id].advice);
 }
 
-/* A rate in percent of `trials`. Too many bad ones fail at once; few enough need the rule of three before
- * they pass. */
+/* With k failures seen, a greater expected number would have shown more of them with a probability of 95 %
+ * (upper limit of the Poisson distribution, by Wilson and Hilferty's approximation). */
+static double upper_limit(double k)
+{
+	double n = k + 1, root = 1 - 1 / (9 * n) + 1.645 / (3 * sqrt(n));
+
+	return k > 0 ? n * root * root * root : 3;
+}
+
+/* A rate in percent of `trials`. Too many bad ones fail at once; few enough need evidence before they pass.
+ */
 static void judge_rate(struct evaluation *e, enum readiness_check_id id, double bad, double trials)
 {
 	bool least = catalogue[id].compare == AT_LEAST;
 	double threshold = e->settings->thresholds[id];
 	double allowed = least ? 100 - threshold : threshold;
 	double value = trials > 0 ? 100 * (least ? trials - bad : bad) / trials : NAN;
-	double needed = allowed > 0 ? 3 * 100 / allowed : 0;
+	double needed = allowed > 0 ? upper_limit(bad) * 100 / allowed : TRIALS_FOR_NONE;
 
 	if (trials > 0 && holds(e, id, value) && trials < needed)
 		conclude(e, id, value, VERDICT_INSUFFICIENT_DATA,
-			 "%.6g %s so far, but %g %% can only be believed after %.0f; %.0f were seen.", value,
-			 catalogue[id].unit, threshold, needed, trials);
+			 "%s: %.4g %s of %.0f so far; %s %g is believed after %.0f without another bad one.",
+			 catalogue[id].what, value, catalogue[id].unit, trials,
+			 least ? "at least" : "at most", threshold, ceil(needed));
 	else
 		judge(e, id, value, VERDICT_NOT_READY);
 }
 
-/* --------------------------------------------------------------------------------------------------------
- * the checks */
+/* A figure that is only believed from `needed` samples on, good or bad. */
+static void judge_quantile(struct evaluation *e, enum readiness_check_id id, double value, double samples,
+			   double needed)
+{
+	if (!isnan(value) && samples < needed)
+		conclude(e, id, value, VERDICT_INSUFFICIENT_DATA,
+			 "%s: %.4g %s from %.0f samples so far; it is believed from %.0f on.",
+			 catalogue[id].what, value, catalogue[id].unit, samples, needed);
+	else
+		judge(e, id, value, VERDICT_NOT_READY);
+}
+
+/* --------------------------------------------------------------------------------------------- the checks */
 
 static double max_of(double a, double b)
 {
 	return a > b ? a : b;
 }
 
-/* The worse of two shares: requests whose outcome is known, and bytes of all observed connections that were
- * captured. */
+static double share(double seen, double lost)
+{
+	return seen + lost > 0 ? 100 * seen / (seen + lost) : NAN;
+}
+
+static double worse_share(double a, double b)
+{
+	return isnan(a) || b < a ? b : a;
+}
+
+static double attempts(const struct stats_target *target)
+{
+	const struct stats_RESULT *a = &target->attempts;
+
+	return (double)a->ok + a->refused + a->timeout + a->unreachable + a->reset + a->abandoned +
+	       a->startup_error;
+}
+
+/* The worst of: requests and statements whose outcome is known, bytes that were captured, connects that were
+ * noticed. NaN without a request. */
 static double coverage(const struct readiness_input *in)
 {
 	const struct stats_cluster *d = in->delta;
-	double known = (double)d->requests.success + d->requests.failure, all = known + d->requests.unknown;
+	const struct stats_STATUS *primary = &d->primary.statements;
 	double bytes = (double)d->mirror.bytes.send + d->mirror.bytes.recv + d->primary.bytes.send +
 		       d->primary.bytes.recv;
-	double requests = all > 0 ? 100 * known / all : NAN;
-	double captured = bytes + in->lost_bytes > 0 ? 100 * bytes / (bytes + in->lost_bytes) : NAN;
+	double worst = share((double)d->requests.success + d->requests.failure, d->requests.unknown);
 
-	return isnan(requests) || requests < captured ? requests : captured;
+	if (isnan(worst))
+		return NAN;
+	worst = worse_share(share((double)primary->success + primary->failure, primary->unknown), worst);
+	worst = worse_share(share(bytes, in->lost_bytes), worst);
+	return in->lost_records > 0
+		   ? worse_share(share(attempts(&d->primary) + attempts(&d->mirror), in->lost_records), worst)
+		   : worst;
+}
+
+/* What did not arrive may just not have been seen: that is no fault of the mirror while any of these misses.
+ */
+static enum verdict absence(const struct evaluation *e)
+{
+	static const enum readiness_check_id sight[] = {READINESS_coverage, READINESS_encrypted,
+							READINESS_unclassified};
+
+	for (size_t i = 0; i < sizeof(sight) / sizeof(*sight); i++) {
+		const struct readiness_check *check = &e->out->checks[sight[i]];
+
+		if (check->verdict != VERDICT_READY && !isnan(check->value))
+			return VERDICT_INSUFFICIENT_DATA;
+	}
+	return VERDICT_NOT_READY;
+}
+
+/* Silence is the mirror's fault only if it should have got something meanwhile. */
+static void check_recent(struct evaluation *e)
+{
+	judge(e, READINESS_recent, e->in->silent_s,
+	      e->in->missed >= MISSED_ENOUGH ? absence(e) : VERDICT_INSUFFICIENT_DATA);
 }
 
 static void check_evidence(struct evaluation *e)
@@ -116,63 +189,79 @@ static void check_evidence(struct evaluation *e)
 	double answered = (double)d->mirror.statements.success + d->mirror.statements.failure;
 	double twinless = (double)d->mirror.unmatched.no_primary + d->mirror.unmatched.unkeyed +
 			  d->mirror.unmatched.evicted;
-	double candidates = d->matched.value + twinless;
 
 	judge(e, READINESS_observed, e->in->observed_s, VERDICT_INSUFFICIENT_DATA);
 	judge(e, READINESS_statements, answered, VERDICT_INSUFFICIENT_DATA);
 	judge(e, READINESS_coverage, coverage(e->in), VERDICT_INSUFFICIENT_DATA);
-	judge(e, READINESS_encrypted,
-	      (double)d->mirror.connections.encrypted + d->primary.connections.encrypted,
-	      VERDICT_INSUFFICIENT_DATA);
-	judge(e, READINESS_matched, candidates > 0 ? 100 * d->matched.value / candidates : NAN,
-	      VERDICT_INSUFFICIENT_DATA);
+	judge(e, READINESS_encrypted, e->in->encrypted, VERDICT_INSUFFICIENT_DATA);
+	judge(e, READINESS_unclassified, e->in->unclassified, VERDICT_INSUFFICIENT_DATA);
+	check_recent(e);
+	judge(e, READINESS_matched, share(d->matched.value, twinless), VERDICT_INSUFFICIENT_DATA);
 	judge(e, READINESS_unseen_classes, e->in->unseen_classes, VERDICT_INSUFFICIENT_DATA);
 }
 
 /* A failure whose primary twin failed with the same SQLSTATE is the statement's own, not the mirror's. */
 static void check_failures(struct evaluation *e)
 {
-	const struct stats_cluster *d = e->in->delta;
-	double excused = d->excused_failures.value;
-	double failures = max_of(0, (double)d->requests.failure - excused);
-	double trials = d->requests.success + failures;
+	const struct stats_ERROR_TYPE *failed = &e->in->delta->failures,
+				      *excused = &e->in->delta->excused_failures;
+	double connection = max_of(0, (double)failed->connection - excused->connection);
+	double timeout = max_of(0, (double)failed->timeout - excused->timeout);
+	double query = max_of(0, (double)failed->query_execution - excused->query_execution);
+	double failures = connection + timeout + query;
+	double trials = e->in->delta->requests.success + failures;
 
 	judge_rate(e, READINESS_success_rate, failures, trials);
-	judge_rate(e, READINESS_connection_failures, d->failures.connection, trials);
-	judge_rate(e, READINESS_timeout_failures, d->failures.timeout, trials);
-	judge_rate(e, READINESS_query_failures, max_of(0, (double)d->failures.query_execution - excused),
-		   trials);
+	judge_rate(e, READINESS_connection_failures, connection, trials);
+	judge_rate(e, READINESS_timeout_failures, timeout, trials);
+	judge_rate(e, READINESS_query_failures, query, trials);
+}
+
+/* At high rates the depth moves by itself: what passes in one second of traffic is no growth. */
+static double growth(const struct readiness_input *in)
+{
+	double matched = in->delta->matched.value;
+	double rate = in->observed_s > 0 ? matched / in->observed_s : 0;
+
+	return isnan(in->queue_depth) ? NAN : in->queue_growth > rate ? in->queue_growth : 0;
 }
 
 static void check_queue(struct evaluation *e)
 {
+	const struct stats_histogram *lag = &e->in->delta->lag;
 	double expected = isnan(e->in->exposure) ? 1 : e->in->exposure;
 
-	judge(e, READINESS_mirrored, 100 * e->in->mirrored_share / expected, VERDICT_NOT_READY);
-	judge(e, READINESS_queue_growth, isnan(e->in->queue_depth) ? NAN : e->in->queue_growth,
-	      VERDICT_NOT_READY);
-	judge(e, READINESS_lag_p99, quantile_of_histogram(&e->in->delta->lag, 0.99) / 1e6, VERDICT_NOT_READY);
+	judge(e, READINESS_mirrored, 100 * e->in->mirrored_share / expected, absence(e));
+	judge(e, READINESS_queue_growth, growth(e->in), absence(e));
+	judge_quantile(e, READINESS_lag_p99, quantile_of_histogram(lag, 0.99) / 1e6, lag->count, P99_SAMPLES);
+}
+
+static void check_latency(struct evaluation *e)
+{
+	const struct stats_histogram *mirror = &e->in->delta->mirror.duration;
+	const struct stats_histogram *primary = &e->in->delta->primary.duration;
+	const struct stats_ratio *ratio = &e->in->delta->latency_ratio;
+	double base = quantile_of_histogram(primary, 0.99);
+
+	judge_quantile(e, READINESS_latency_p50, quantile_of_ratio(ratio, 0.5), ratio->count, MEDIAN_SAMPLES);
+	judge_quantile(e, READINESS_latency_p99, base > 0 ? quantile_of_histogram(mirror, 0.99) / base : NAN,
+		       mirror->count < primary->count ? mirror->count : primary->count, P99_SAMPLES);
 }
 
 static void check_pairs(struct evaluation *e)
 {
 	const struct stats_cluster *d = e->in->delta;
 	double pairs = d->compared.value;
-	double primary = quantile_of_histogram(&d->primary.duration, 0.99);
+	double rows = (double)d->divergences.rows + d->divergences.result - d->noisy_divergences.value;
 
 	judge_rate(e, READINESS_error_divergence,
 		   (double)d->divergences.primary_only_error + d->divergences.mirror_only_error +
 		       d->divergences.sqlstate,
 		   pairs);
-	judge_rate(e, READINESS_row_divergence, (double)d->divergences.rows + d->divergences.result, pairs);
-	judge(e, READINESS_latency_p50, quantile_of_ratio(&d->latency_ratio, 0.5), VERDICT_NOT_READY);
-	judge(e, READINESS_latency_p99,
-	      primary > 0 ? quantile_of_histogram(&d->mirror.duration, 0.99) / primary : NAN,
-	      VERDICT_NOT_READY);
+	judge_rate(e, READINESS_row_divergence, max_of(0, rows), pairs);
 }
 
-/* ------------------------------------------------------------------------------------------------------- the
- * verdict */
+/* -------------------------------------------------------------------------------------------- the verdict */
 
 static enum verdict worst(const struct readiness *readiness)
 {
@@ -196,6 +285,7 @@ void readiness_evaluate(const struct readiness_settings *settings, const struct 
 	check_failures(&e);
 	check_queue(&e);
 	check_pairs(&e);
+	check_latency(&e);
 	out->verdict = worst(out);
 }
 

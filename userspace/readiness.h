@@ -6,8 +6,9 @@
  * cluster not_ready; one that lacks evidence makes it insufficient_data unless another fails; ready needs
  * every check to pass.
  *
- * Evidence: a rate of at most p is only believed after 3/p trials without more failures than p allows (the
- * "rule of three": with fewer, a true rate above p could still have shown none with a probability of 5 %).
+ * Evidence: a rate of at most p is only believed once a true rate above p would have shown more failures than
+ * were seen with a probability of 95 %: 3/p trials without a failure (the "rule of three"), 4.7/p with one,
+ * 6.3/p with two. A 99th percentile takes 300 samples, a median 30.
  */
 #ifndef MO_READINESS_H
 #define MO_READINESS_H
@@ -21,30 +22,55 @@
 enum verdict { VERDICT_READY, VERDICT_NOT_READY, VERDICT_INSUFFICIENT_DATA };
 
 /*
- * One line for each check: CHECK(name, compare, default, unit, what). name is the label value, the key below
- * `readiness:` in the configuration and the JSON name. compare: AT_LEAST or AT_MOST the threshold.
+ * One line for each check: CHECK(name, compare, default, unit, what, advice). name is the label value, the
+ * key below `readiness:` in the configuration and the JSON name. compare: AT_LEAST or AT_MOST the threshold.
+ * docs/migration-readiness.md has a section for each.
  */
-#define READINESS_CHECKS(CHECK)                                                                             \
-	CHECK(observed, AT_LEAST, 1800, "s", "time observed within the window")                             \
-	CHECK(statements, AT_LEAST, 1000, "statements", "statements answered by the mirror")                \
-	CHECK(coverage, AT_LEAST, 99.9, "%", "share of the mirror's requests and bytes that was seen")      \
-	CHECK(encrypted, AT_MOST, 0, "connections", "backend connections that cannot be read")              \
-	CHECK(matched, AT_LEAST, 95, "%", "share of the mirror's statements whose twin was found")          \
-	CHECK(mirrored, AT_LEAST, 95, "%", "share of the expected primary statements that arrived")         \
-	CHECK(success_rate, AT_LEAST, 99.9, "%", "requests on the mirror that succeeded")                   \
-	CHECK(connection_failures, AT_MOST, 0.1, "%", "requests that failed by connection")                 \
-	CHECK(timeout_failures, AT_MOST, 0.1, "%", "requests that failed by timeout")                       \
-	CHECK(query_failures, AT_MOST, 0.1, "%", "requests that failed by an error of the statement")       \
-	CHECK(queue_growth, AT_MOST, 100, "statements", "growth of the queue over the window")              \
-	CHECK(lag_p99, AT_MOST, 5, "s", "99th percentile of the mirror lag")                                \
-	CHECK(error_divergence, AT_MOST, 0.01, "%", "pairs of which one side failed or failed differently") \
-	CHECK(row_divergence, AT_MOST, 0.1, "%", "pairs whose row counts or results differ")                \
-	CHECK(latency_p50, AT_MOST, 1.5, "x", "median of mirror duration by primary duration")              \
-	CHECK(latency_p99, AT_MOST, 2, "x", "mirror's 99th percentile of duration by the primary's")        \
-	CHECK(unseen_classes, AT_MOST, 0, "statements", "statements of the primary never seen on the mirror")
+#define READINESS_CHECKS(CHECK)                                                                              \
+	CHECK(observed, AT_LEAST, 1800, "s", "Time observed", "keep observing")                              \
+	CHECK(statements, AT_LEAST, 1000, "statements", "Statements answered by the mirror",                 \
+	      "wait for more traffic, or see why the mirror gets so little")                                 \
+	CHECK(recent, AT_MOST, 300, "s", "Time since the mirror's last answer",                              \
+	      "see whether the proxy runs and still mirrors, and whether the mirror answers")                \
+	CHECK(coverage, AT_LEAST, 99.9, "%", "Requests, statements, bytes and connects that were seen",      \
+	      "raise ring_bytes if mirror_observer_lost_bytes_total grows, and see what ends as unknown")    \
+	CHECK(encrypted, AT_MOST, 0, "connections",                                                          \
+	      "Backend connections that are encrypted and cannot be read",                                   \
+	      "have the proxy connect to both servers without TLS")                                          \
+	CHECK(unclassified, AT_MOST, 0, "connections", "Connections of which the cluster is not known",      \
+	      "have the proxy connect anew, so that its start-up packets are seen")                          \
+	CHECK(matched, AT_LEAST, 95, "%", "Statements on the mirror whose twin on the primary was found",    \
+	      "see whether primary and database are the right ones and their connections can be read")       \
+	CHECK(mirrored, AT_LEAST, 95, "%", "Primary statements that arrived, of those expected",             \
+	      "the proxy drops or samples: give it a longer queue, or set exposure to what it was told")     \
+	CHECK(success_rate, AT_LEAST, 99.9, "%", "Requests on the mirror that succeeded",                    \
+	      "see the failures by type, and /statements")                                                   \
+	CHECK(connection_failures, AT_MOST, 0.1, "%", "Requests that failed by connection",                  \
+	      "see pgdog_mirror_connection_attempts_total and the mirror's own log")                         \
+	CHECK(timeout_failures, AT_MOST, 0.1, "%", "Requests that failed by timeout",                        \
+	      "look for locks, time limits and slow statements on the mirror")                               \
+	CHECK(query_failures, AT_MOST, 0.1, "%", "Requests that failed by an error of a statement",          \
+	      "/statements names the statements and the SQLSTATE")                                           \
+	CHECK(queue_growth, AT_MOST, 100, "statements", "Growth of the queue over the window",               \
+	      "the mirror cannot keep up: find out what makes it slow, or give the proxy more connections "  \
+	      "to it")                                                                                       \
+	CHECK(lag_p99, AT_MOST, 5, "s", "99th percentile of the mirror's lag",                               \
+	      "the mirror, or the proxy's pool for it, is too slow for the traffic")                         \
+	CHECK(error_divergence, AT_MOST, 0.01, "%",                                                          \
+	      "Pairs of which one side alone failed, or failed otherwise",                                   \
+	      "/statements names them and the SQLSTATE")                                                     \
+	CHECK(row_divergence, AT_MOST, 0.1, "%", "Pairs whose row counts or results differ, beyond noise",   \
+	      "/statements names them; see whether the data was copied completely")                          \
+	CHECK(latency_p50, AT_MOST, 1.5, "x", "Median of a statement's time on the mirror by its primary's", \
+	      "compare the two servers' hardware, settings and distance")                                    \
+	CHECK(latency_p99, AT_MOST, 2, "x", "99th percentile of the time on the mirror by the primary's",    \
+	      "/statements names the slower ones: look for missing indexes and statistics")                  \
+	CHECK(unseen_classes, AT_MOST, 0, "statements",                                                      \
+	      "Statements of the primary that the mirror never got",                                         \
+	      "/statements names them; wait until they were mirrored, or see why they are not")
 
 enum readiness_check_id {
-#define READINESS_ENUM(name, compare, value, unit, what) READINESS_##name,
+#define READINESS_ENUM(name, compare, value, unit, what, advice) READINESS_##name,
 	READINESS_CHECKS(READINESS_ENUM)
 #undef READINESS_ENUM
 	    READINESS_CHECK_COUNT,
@@ -61,6 +87,12 @@ struct readiness_input {
 	const struct stats_cluster
 	    *delta;            /* what the counters grew by within the window; gauges as they are now */
 	double lost_bytes;     /* of observed connections, within the window, all clusters */
+	double lost_records;   /* opened, failed and closed connections that went unnoticed, likewise */
+	double encrypted;      /* the most connections at once within the window that could not be read */
+	double unclassified;   /* connections open now, and failed connects within the window, that may be any
+				  cluster's */
+	double silent_s;       /* since the mirror's last answer; NaN = none yet */
+	double missed;         /* statements that the mirror should have got during that silence */
 	double queue_depth;    /* now */
 	double queue_growth;   /* statements over the window, fitted to samples of the depth */
 	double mirrored_share; /* r: of the primary's statements, learned */
@@ -74,7 +106,7 @@ struct readiness_check {
 	double value; /* NaN where there is none */
 	double threshold;
 	bool at_least;    /* the value must be at least the threshold, else at most */
-	char reason[256]; /* one sentence */
+	char reason[320]; /* one sentence */
 };
 
 struct readiness {

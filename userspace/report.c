@@ -97,7 +97,7 @@ static void write_check(struct buffer *out, const json_t *check, enum verdict ve
 	write_padded(out, figure(text, "", number_of(check, "value"), text_of(check, "unit")), FIGURE_WIDTH);
 	write_padded(out, figure(text, sign, number_of(check, "threshold"), text_of(check, "unit")),
 		     FIGURE_WIDTH);
-	write_text(out, text_of(check, "reason"), 400);
+	write_text(out, verdict == VERDICT_READY ? "" : text_of(check, "reason"), 400);
 	buffer_string(out, "\n");
 }
 
@@ -228,7 +228,7 @@ static void write_statement(struct buffer *out, const json_t *statement)
 	write_text(out, text_of(statement, "fingerprint"), 16);
 	buffer_string(out, "  ");
 	write_text(out, text_of(statement, "reason"), 200);
-	buffer_printf(out, "; compared %.0f times\n      ", fmax(0, number_of(statement, "compared")));
+	buffer_string(out, "\n      ");
 	write_text(out, text_of(statement, "text"), STATEMENT_WIDTH);
 	buffer_string(out, "\n");
 }

@@ -155,6 +155,7 @@ static int build(struct service *service, const struct service_options *options)
 	struct endpoints_options endpoints = {.stats = options->stats,
 					      .version = VERSION,
 					      .not_ready = options->not_ready,
+					      .clusters = options->clusters,
 					      .ctx = options->ctx};
 	int err = openmetrics_new(&service->openmetrics, &openmetrics);
 

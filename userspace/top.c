@@ -2,11 +2,16 @@
 #include "top.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <uthash.h>
 
 #define EVICTION_SAMPLE 16
+#define REPEATS_ENOUGH  10  /* before the primary's own noise is believed */
+#define SLOWER          1.5 /* times the primary, before a class is said to be in the way */
+#define SLOWER_PAIRS    20
+#define EXTRA_US        10000 /* and in all */
 
 struct node {
 	UT_hash_handle hh;
@@ -31,11 +36,15 @@ static uint64_t error_divergences(const struct top_entry *entry)
 	       entry->divergences.sqlstate;
 }
 
+static double noise(const struct top_entry *entry)
+{
+	return entry->repeats ? (double)entry->repeats_differ / entry->repeats : 0;
+}
+
 double top_excess(const struct top_entry *entry)
 {
 	double differ = (double)entry->divergences.rows + entry->divergences.result;
-	double noise = entry->repeats ? (double)entry->repeats_differ / entry->repeats : 0;
-	double excess = differ - noise * entry->compared;
+	double excess = differ - noise(entry) * entry->compared;
 
 	return excess > 0 ? excess : 0;
 }
@@ -43,6 +52,52 @@ double top_excess(const struct top_entry *entry)
 double top_extra_us(const struct top_entry *entry)
 {
 	return (double)entry->mirror_us - (double)entry->primary_us;
+}
+
+bool top_is_noise(const struct top_entry *entry)
+{
+	return entry->repeats >= REPEATS_ENOUGH && noise(entry) > 0 &&
+	       top_excess(entry) <= 0.5 * noise(entry) * entry->compared + 1;
+}
+
+/* The kind of error divergence that is most frequent names the class. */
+static void explain_errors(const struct top_entry *entry, char *out)
+{
+	const struct stats_DIVERGENCE *d = &entry->divergences;
+	unsigned long long compared = entry->compared;
+
+	if (d->mirror_only_error >= d->primary_only_error && d->mirror_only_error >= d->sqlstate)
+		snprintf(out, TOP_REASON_MAX, "fails on the mirror only (%s), %llu of %llu times",
+			 entry->mirror_sqlstate, (unsigned long long)d->mirror_only_error, compared);
+	else if (d->sqlstate >= d->primary_only_error)
+		snprintf(out, TOP_REASON_MAX, "other SQLSTATE (%s, on the primary %s), %llu of %llu times",
+			 entry->mirror_sqlstate, entry->primary_sqlstate, (unsigned long long)d->sqlstate,
+			 compared);
+	else
+		snprintf(out, TOP_REASON_MAX, "fails on the primary only (%s), %llu of %llu times",
+			 entry->primary_sqlstate, (unsigned long long)d->primary_only_error, compared);
+}
+
+const char *top_reason(const struct top_entry *entry, char out[TOP_REASON_MAX])
+{
+	const struct stats_DIVERGENCE *d = &entry->divergences;
+	unsigned long long compared = entry->compared;
+	double slower = entry->primary_us ? (double)entry->mirror_us / entry->primary_us : 0;
+
+	*out = 0;
+	if (error_divergences(entry))
+		explain_errors(entry, out);
+	else if (top_excess(entry) >= 1)
+		snprintf(out, TOP_REASON_MAX, "%s differ, %llu of %llu times",
+			 d->rows ? "row counts" : "results", (unsigned long long)(d->rows + d->result),
+			 compared);
+	else if (entry->unseen)
+		snprintf(out, TOP_REASON_MAX, "never seen on the mirror, %llu times on the primary",
+			 (unsigned long long)entry->primary);
+	else if (compared >= SLOWER_PAIRS && slower >= SLOWER && top_extra_us(entry) >= EXTRA_US)
+		snprintf(out, TOP_REASON_MAX, "slower: %.3gx, %.3g s more in %llu times", slower,
+			 top_extra_us(entry) / 1e6, compared);
+	return out;
 }
 
 static int by_value(double a, double b)
@@ -58,6 +113,8 @@ static int compare_harm(const struct top_entry *a, const struct top_entry *b)
 		order = by_value(error_divergences(a), error_divergences(b));
 	if (!order)
 		order = by_value(top_excess(a), top_excess(b));
+	if (!order)
+		order = b->unseen - a->unseen;
 	if (!order)
 		order = by_value(top_extra_us(a), top_extra_us(b));
 	return order;
@@ -173,14 +230,17 @@ size_t top_worst(const struct top *top, const struct top_entry **out, size_t k)
 	return n;
 }
 
-size_t top_unseen(const struct top *top, double enough, uint64_t settled_ns, uint64_t now_ns)
+size_t top_mark_unseen(struct top *top, double enough, uint64_t settled_ns, uint64_t now_ns)
 {
 	size_t n = 0;
 
-	for (const struct node *node = top->table; node; node = node->hh.next)
-		if (!node->entry.ignored && !node->entry.mirror && node->entry.primary >= enough &&
-		    now_ns - node->entry.first_ns > settled_ns)
-			n++;
+	for (struct node *node = top->table; node; node = node->hh.next) {
+		struct top_entry *entry = &node->entry;
+
+		entry->unseen = !entry->ignored && !entry->mirror && entry->primary >= enough &&
+				now_ns - entry->first_ns > settled_ns;
+		n += entry->unseen;
+	}
 	return n;
 }
 

@@ -4,9 +4,9 @@
  * ranked by harm.
  *
  * Harm is, in this order: pairs whose errors differ, pairs whose rows or results differ beyond the class's
- * own noise, then the extra time that the mirror took. Past its capacity the table gives up its most
- * harmless, longest unseen class of a small sample, and counts that; a class that did harm is kept over one
- * that did none.
+ * own noise, never having reached the mirror, then the extra time that the mirror took. Past its capacity the
+ * table gives up its most harmless, longest unseen class of a small sample, and counts that; a class that did
+ * harm is kept over one that did none.
  *
  * Noise: a class that answers differently when the primary itself repeats it (now(), random(), LIMIT without
  * ORDER BY, data that changes) is measured by repeated executions of the same statement and parameters on the
@@ -35,6 +35,7 @@ struct top_entry {
 	uint64_t repeats, repeats_differ;             /* on the primary */
 	char primary_sqlstate[6], mirror_sqlstate[6]; /* of the last divergence by error */
 	uint64_t first_ns, last_ns;
+	bool unseen; /* as the last top_mark_unseen found */
 };
 
 struct top;
@@ -56,6 +57,13 @@ void top_primary_answered(struct top *top, struct top_entry *entry, uint64_t key
 double top_excess(const struct top_entry *entry);
 double top_extra_us(const struct top_entry *entry);
 
+/* True when the divergences by rows and result are no more than the class's noise explains. */
+bool top_is_noise(const struct top_entry *entry);
+/* Why the class is in the way, as a person reads it ("fails on the mirror only (42P01), 12 of 12 times"); ""
+ * when it is not. Returns out. */
+#define TOP_REASON_MAX 128
+const char *top_reason(const struct top_entry *entry, char out[TOP_REASON_MAX]);
+
 /* The k worst, worst first; returns how many there are. Pointers are valid until the next top_entry. */
 size_t top_worst(const struct top *top, const struct top_entry **out, size_t k);
 
@@ -63,7 +71,7 @@ size_t top_worst(const struct top *top, const struct top_entry **out, size_t k);
  * Classes that the primary ran at least `enough` times, all of them longer ago than `settled_ns`, and the
  * mirror never: what has not been tried. enough should follow the share that is mirrored.
  */
-size_t top_unseen(const struct top *top, double enough, uint64_t settled_ns, uint64_t now_ns);
+size_t top_mark_unseen(struct top *top, double enough, uint64_t settled_ns, uint64_t now_ns);
 
 size_t top_count(const struct top *top);
 uint64_t top_evicted(const struct top *top);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "failure.h"
 #include "pgpool.h"
 #include "quantile.h"
 
@@ -39,10 +40,11 @@ static bool comparable(const struct match_answer *answer)
 	return answer->answered && !answer->skipped && answer->outcome != OUTCOME_UNKNOWN;
 }
 
+/* 57P01 to 57P05: the server was shut down, which excuses nothing. */
 static bool excuses(const struct match_pair *pair)
 {
-	return pair->primary.outcome == OUTCOME_FAILURE && pair->mirror.outcome == OUTCOME_FAILURE &&
-	       pair->mirror.result == FIRST_ERROR &&
+	return strncmp(pair->mirror.sqlstate, "57P", 3) != 0 && pair->primary.outcome == OUTCOME_FAILURE &&
+	       pair->mirror.outcome == OUTCOME_FAILURE && pair->mirror.result == FIRST_ERROR &&
 	       strcmp(pair->primary.sqlstate, pair->mirror.sqlstate) == 0 && *pair->mirror.sqlstate;
 }
 
@@ -64,15 +66,15 @@ static __u64 *divergence(struct stats_DIVERGENCE *cells, const struct match_answ
 	return primary->result && mirror->result && primary->result != mirror->result ? &cells->result : NULL;
 }
 
-/* What the class of the statement learns; its entry may have been given up since it was sent. */
-static bool count_class(struct twins *twins, const struct match_pair *pair)
+/* What the class of the statement learns; NULL when its entry has been given up since it was sent. */
+static const struct top_entry *count_class(struct twins *twins, const struct match_pair *pair)
 {
 	const struct match_answer *primary = &pair->primary, *mirror = &pair->mirror;
 	struct top_entry *entry = top_find(twins->top, primary->tag ? primary->tag : mirror->tag);
 	__u64 *cell;
 
 	if (!entry)
-		return false;
+		return NULL;
 	entry->compared++;
 	cell = divergence(&entry->divergences, primary, mirror);
 	if (cell)
@@ -87,25 +89,31 @@ static bool count_class(struct twins *twins, const struct match_pair *pair)
 		top_primary_answered(twins->top, entry, pair->key,
 				     ((uint64_t)primary->rows << 32) | primary->result, primary->sent_ns);
 	}
-	return entry->ignored;
+	return entry;
 }
 
 static void on_pair(void *ctx, const struct match_pair *pair)
 {
 	struct twins *twins = ctx;
 	const struct match_answer *primary = &pair->primary, *mirror = &pair->mirror;
+	const struct top_entry *class;
 	__u64 *cell;
 
 	if (!comparable(primary) || !comparable(mirror))
 		return;
 	if (excuses(pair))
-		twins->stats->excused_failures.value++;
-	if (count_class(twins, pair))
+		(*stats_cell(&twins->stats->excused_failures,
+			     failure_of(primary->sqlstate, "ERROR", false)))++;
+	class = count_class(twins, pair);
+	if (class && class->ignored)
 		return;
 	twins->stats->compared.value++;
 	cell = divergence(&twins->stats->divergences, primary, mirror);
 	if (cell)
 		(*cell)++;
+	if ((cell == &twins->stats->divergences.rows || cell == &twins->stats->divergences.result) && class &&
+	    top_is_noise(class))
+		twins->stats->noisy_divergences.value++;
 	if (primary->outcome == OUTCOME_SUCCESS && mirror->outcome == OUTCOME_SUCCESS)
 		ratio_add(&twins->stats->latency_ratio, mirror->duration_ns, primary->duration_ns);
 }

@@ -13,7 +13,17 @@ struct verdict_state {
 	struct twins *twins;
 	struct history *history;
 	double exposure; /* NaN = not configured */
+
+	/* the mirror's last answer, as far as ticks tell */
+	uint64_t answered_ns; /* 0 = none yet */
+	uint64_t answers;     /* counted by then */
+	uint64_t primary_then;
 };
+
+static uint64_t answers(const struct stats_target *target)
+{
+	return target->statements.success + target->statements.failure;
+}
 
 int verdict_new(struct verdict_state **out, const struct readiness_settings *settings,
 		const struct stats_cluster *stats, struct twins *twins)
@@ -26,6 +36,7 @@ int verdict_new(struct verdict_state **out, const struct readiness_settings *set
 	state->stats = stats;
 	state->twins = twins;
 	state->exposure = NAN;
+	state->answers = answers(&stats->mirror);
 	if (history_new(&state->history, settings->window_us)) {
 		free(state);
 		return -ENOMEM;
@@ -58,15 +69,28 @@ int verdict_configure(struct verdict_state *state, const struct readiness_settin
 	return 0;
 }
 
-void verdict_tick(struct verdict_state *state, uint64_t now_ns, uint64_t lost_bytes)
+static void note_answers(struct verdict_state *state, uint64_t now_ns)
 {
-	history_tick(state->history, now_ns, state->stats, lost_bytes,
+	uint64_t now = answers(&state->stats->mirror);
+
+	if (now == state->answers)
+		return;
+	state->answers = now;
+	state->answered_ns = now_ns;
+	state->primary_then = answers(&state->stats->primary);
+}
+
+void verdict_tick(struct verdict_state *state, uint64_t now_ns, const struct verdict_surroundings *around)
+{
+	note_answers(state, now_ns);
+	history_tick(state->history, now_ns, state->stats, &around->losses,
 		     match_depth(twins_match(state->twins), now_ns));
 }
 
 void verdict_reset(struct verdict_state *state)
 {
 	history_reset(state->history);
+	state->answered_ns = 0;
 	top_reset(twins_top(state->twins));
 }
 
@@ -78,10 +102,16 @@ static double unseen_classes(const struct verdict_state *state, double share, ui
 
 	return isnan(share) || share <= 0
 		   ? NAN
-		   : top_unseen(twins_top(state->twins), SEEN_ENOUGH / share, settled, now_ns);
+		   : top_mark_unseen(twins_top(state->twins), SEEN_ENOUGH / share, settled, now_ns);
 }
 
-void verdict_evaluate(struct verdict_state *state, uint64_t now_ns, uint64_t lost_bytes,
+/* Statements that the mirror should have got since it last answered. */
+static double missed(const struct verdict_state *state, double share)
+{
+	return share * (answers(&state->stats->primary) - state->primary_then);
+}
+
+void verdict_evaluate(struct verdict_state *state, uint64_t now_ns, const struct verdict_surroundings *around,
 		      struct readiness *out)
 {
 	struct match *match = twins_match(state->twins);
@@ -89,14 +119,20 @@ void verdict_evaluate(struct verdict_state *state, uint64_t now_ns, uint64_t los
 	struct history_figures figures;
 	struct readiness_input input;
 
-	history_figures(state->history, now_ns, state->stats, lost_bytes, &figures);
-	input = (struct readiness_input){.observed_s = figures.observed_s,
-					 .delta = &figures.delta,
-					 .lost_bytes = figures.lost_bytes,
-					 .queue_depth = match_depth(match, now_ns),
-					 .queue_growth = figures.queue_growth,
-					 .mirrored_share = share,
-					 .exposure = state->exposure,
-					 .unseen_classes = unseen_classes(state, share, now_ns)};
+	history_figures(state->history, now_ns, state->stats, &around->losses, &figures);
+	input = (struct readiness_input){
+	    .observed_s = figures.observed_s,
+	    .delta = &figures.delta,
+	    .lost_bytes = figures.losses.bytes,
+	    .lost_records = figures.losses.records,
+	    .encrypted = figures.encrypted,
+	    .unclassified = around->unclassified + figures.losses.unclassified_failures,
+	    .silent_s = state->answered_ns ? (now_ns - state->answered_ns) / 1e9 : NAN,
+	    .missed = missed(state, share),
+	    .queue_depth = match_depth(match, now_ns),
+	    .queue_growth = figures.queue_growth,
+	    .mirrored_share = share,
+	    .exposure = state->exposure,
+	    .unseen_classes = unseen_classes(state, share, now_ns)};
 	readiness_evaluate(&state->settings, &input, out);
 }

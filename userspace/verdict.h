@@ -25,11 +25,17 @@ void verdict_free(struct verdict_state **state);
 int verdict_configure(struct verdict_state *state, const struct readiness_settings *settings,
 		      double exposure);
 
-/* About once a second. lost_bytes: of all observed connections, since the daemon's map began. */
-void verdict_tick(struct verdict_state *state, uint64_t now_ns, uint64_t lost_bytes);
+/* What concerns all clusters and may be this one's. */
+struct verdict_surroundings {
+	struct history_losses losses;
+	uint64_t unclassified; /* open connections of which the cluster is not known */
+};
+
+/* About once a second, or more often. */
+void verdict_tick(struct verdict_state *state, uint64_t now_ns, const struct verdict_surroundings *around);
 /* Forgets what was observed: `mirror-observer reset`. */
 void verdict_reset(struct verdict_state *state);
-void verdict_evaluate(struct verdict_state *state, uint64_t now_ns, uint64_t lost_bytes,
+void verdict_evaluate(struct verdict_state *state, uint64_t now_ns, const struct verdict_surroundings *around,
 		      struct readiness *out);
 
 #endif

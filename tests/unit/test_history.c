@@ -13,6 +13,8 @@
 
 #define SECOND 1000000000ull
 
+static const struct history_losses none;
+
 static void growth_within_the_window_is_what_counts(void **state)
 {
 	struct stats_cluster stats = {0};
@@ -23,12 +25,12 @@ static void growth_within_the_window_is_what_counts(void **state)
 	assert_int_equal(history_new(&history, 60 * 1000000ull), 0);
 	stats.requests.failure = 1000; /* of before */
 	for (uint64_t t = 1; t <= 300; t++) {
-		history_tick(history, t * SECOND, &stats, 0, 0);
+		history_tick(history, t * SECOND, &stats, &none, 0);
 		stats.requests.success += 10;
 		*stats_cell(&stats.mirror.duration.buckets, 3) += 2;
 		stats.mirror.connections.plain = t;
 	}
-	history_figures(history, 300 * SECOND, &stats, 0, &figures);
+	history_figures(history, 300 * SECOND, &stats, &none, &figures);
 	assert_int_equal(figures.delta.requests.failure, 0);
 	assert_in_range(figures.delta.requests.success, 600, 620); /* 60 s, one slot of slack */
 	assert_in_range(*stats_cell(&figures.delta.mirror.duration.buckets, 3), 120, 124);
@@ -45,17 +47,17 @@ static void nothing_is_observed_before_the_first_copy_and_after_a_reset(void **s
 
 	(void)state;
 	assert_int_equal(history_new(&history, 60 * 1000000ull), 0);
-	history_figures(history, 100 * SECOND, &stats, 5, &figures);
+	history_figures(history, 100 * SECOND, &stats, &(struct history_losses){.bytes = 5}, &figures);
 	assert_int_equal(figures.delta.requests.success, 0);
 	assert_true(figures.observed_s == 0);
-	history_tick(history, 100 * SECOND, &stats, 5, 0);
+	history_tick(history, 100 * SECOND, &stats, &(struct history_losses){.bytes = 5}, 0);
 	stats.requests.success = 10;
-	history_figures(history, 130 * SECOND, &stats, 9, &figures);
+	history_figures(history, 130 * SECOND, &stats, &(struct history_losses){.bytes = 9}, &figures);
 	assert_int_equal(figures.delta.requests.success, 3);
-	assert_true(figures.lost_bytes == 4);
+	assert_true(figures.losses.bytes == 4);
 	assert_true(figures.observed_s == 30);
 	history_reset(history);
-	history_figures(history, 131 * SECOND, &stats, 9, &figures);
+	history_figures(history, 131 * SECOND, &stats, &(struct history_losses){.bytes = 9}, &figures);
 	assert_int_equal(figures.delta.requests.success, 0);
 	history_free(&history);
 }
@@ -69,8 +71,8 @@ static void a_growing_queue_shows_as_its_fitted_growth(void **state)
 	(void)state;
 	assert_int_equal(history_new(&history, 60 * 1000000ull), 0);
 	for (uint64_t t = 0; t <= 60; t++)
-		history_tick(history, t * SECOND, &stats, 0, t < 2 ? NAN : 5.0 * t);
-	history_figures(history, 60 * SECOND, &stats, 0, &figures);
+		history_tick(history, t * SECOND, &stats, &none, t < 2 ? NAN : 5.0 * t);
+	history_figures(history, 60 * SECOND, &stats, &none, &figures);
 	assert_true(fabs(figures.queue_growth - 300) < 1);
 	history_free(&history);
 }

@@ -24,6 +24,7 @@ static struct readiness_input healthy(struct stats_cluster *delta)
 	delta->lag.count = *stats_cell(&delta->lag.buckets, 3) = 100000;
 	*stats_cell(&delta->primary.duration.buckets, 4) = *stats_cell(&delta->mirror.duration.buckets, 4) =
 	    100000;
+	delta->primary.duration.count = delta->mirror.duration.count = 100000;
 	for (int i = 0; i < 100; i++)
 		ratio_add(&delta->latency_ratio, 100, 100);
 	return (struct readiness_input){.observed_s = 3600,
@@ -103,7 +104,7 @@ static void failures_that_the_primary_shares_are_not_held_against_the_mirror(voi
 	(void)state;
 	delta.requests.failure = delta.failures.query_execution = 5000;
 	assert_int_equal(check_of(&input, READINESS_success_rate, &out), VERDICT_NOT_READY);
-	delta.excused_failures.value = 5000;
+	delta.excused_failures.query_execution = 5000;
 	assert_int_equal(check_of(&input, READINESS_success_rate, &out), VERDICT_READY);
 	assert_int_equal(out.checks[READINESS_query_failures].verdict, VERDICT_READY);
 }
@@ -122,7 +123,7 @@ static void what_was_not_seen_makes_the_data_insufficient(void **state)
 	delta.requests.unknown = 2000;
 	assert_int_equal(check_of(&input, READINESS_coverage, &out), VERDICT_INSUFFICIENT_DATA);
 	input = healthy(&delta);
-	delta.mirror.connections.encrypted = 1;
+	input.encrypted = 1;
 	assert_int_equal(check_of(&input, READINESS_encrypted, &out), VERDICT_INSUFFICIENT_DATA);
 	input = healthy(&delta);
 	delta.mirror.unmatched.no_primary = 10000;
@@ -161,6 +162,139 @@ static void each_thing_in_the_way_fails_its_own_check(void **state)
 	assert_int_equal(check_of(&input, READINESS_mirrored, &out), VERDICT_READY);
 }
 
+static void a_silent_mirror_is_not_ready_only_if_it_should_have_got_something(void **state)
+{
+	struct stats_cluster delta;
+	struct readiness_input input = healthy(&delta);
+	struct readiness out;
+
+	(void)state;
+	input.silent_s = 301;
+	assert_int_equal(check_of(&input, READINESS_recent, &out), VERDICT_INSUFFICIENT_DATA);
+	input.missed = 1000;
+	assert_int_equal(check_of(&input, READINESS_recent, &out), VERDICT_NOT_READY);
+	input.silent_s = NAN;
+	assert_int_equal(check_of(&input, READINESS_recent, &out), VERDICT_INSUFFICIENT_DATA);
+}
+
+static void what_is_absent_is_not_held_against_a_mirror_that_was_not_seen_whole(void **state)
+{
+	struct stats_cluster delta;
+	struct readiness_input input = healthy(&delta);
+	struct readiness out;
+
+	(void)state;
+	input.silent_s = 301;
+	input.missed = 1000;
+	input.mirrored_share = 0.3;
+	input.queue_growth = 5000;
+	assert_int_equal(check_of(&input, READINESS_mirrored, &out), VERDICT_NOT_READY);
+	for (int i = 0; i < 3; i++) {
+		input.lost_bytes = i == 0 ? 1e6 : 0;
+		input.encrypted = i == 1;
+		input.unclassified = i == 2;
+		assert_int_equal(check_of(&input, READINESS_mirrored, &out), VERDICT_INSUFFICIENT_DATA);
+		assert_int_equal(out.checks[READINESS_queue_growth].verdict, VERDICT_INSUFFICIENT_DATA);
+		assert_int_equal(out.checks[READINESS_recent].verdict, VERDICT_INSUFFICIENT_DATA);
+		assert_int_equal(out.verdict, VERDICT_INSUFFICIENT_DATA);
+	}
+	delta.requests.failure = delta.failures.query_execution = 5000;
+	check_of(&input, 0, &out);
+	assert_int_equal(out.verdict, VERDICT_NOT_READY); /* a failure that was seen stays one */
+}
+
+static void failures_below_the_threshold_ask_for_more_evidence(void **state)
+{
+	struct stats_cluster delta;
+	struct readiness_input input = healthy(&delta);
+	struct readiness out;
+
+	(void)state;
+	delta.requests.failure = delta.failures.timeout = 1; /* 0.1 %: 4,730 wanted with one */
+	delta.requests.success = 4000;
+	assert_int_equal(check_of(&input, READINESS_timeout_failures, &out), VERDICT_INSUFFICIENT_DATA);
+	delta.requests.success = 4800;
+	assert_int_equal(check_of(&input, READINESS_timeout_failures, &out), VERDICT_READY);
+}
+
+static void a_quantile_of_few_samples_proves_nothing(void **state)
+{
+	struct stats_cluster delta;
+	struct readiness_input input = healthy(&delta);
+	struct readiness out;
+
+	(void)state;
+	delta.lag.count = 299;
+	assert_int_equal(check_of(&input, READINESS_lag_p99, &out), VERDICT_INSUFFICIENT_DATA);
+	delta.mirror.duration.count = 299;
+	assert_int_equal(check_of(&input, READINESS_latency_p99, &out), VERDICT_INSUFFICIENT_DATA);
+	delta.latency_ratio.count = 29;
+	assert_int_equal(check_of(&input, READINESS_latency_p50, &out), VERDICT_INSUFFICIENT_DATA);
+}
+
+static void transaction_control_alone_is_no_evidence(void **state)
+{
+	struct stats_cluster delta;
+	struct readiness_input input = healthy(&delta);
+	struct readiness out;
+
+	(void)state;
+	delta.matched.value = delta.compared.value = delta.lag.count = delta.latency_ratio.count = 0;
+	memset(&delta.lag.buckets, 0, sizeof(delta.lag.buckets));
+	memset(&delta.latency_ratio, 0, sizeof(delta.latency_ratio));
+	input.mirrored_share = input.queue_depth = input.unseen_classes = NAN;
+	check_of(&input, 0, &out);
+	assert_int_equal(out.verdict, VERDICT_INSUFFICIENT_DATA);
+	assert_int_equal(out.checks[READINESS_matched].verdict, VERDICT_INSUFFICIENT_DATA);
+	assert_int_equal(out.checks[READINESS_error_divergence].verdict, VERDICT_INSUFFICIENT_DATA);
+}
+
+static void a_queue_that_moves_by_less_than_a_second_of_traffic_does_not_grow(void **state)
+{
+	struct stats_cluster delta;
+	struct readiness_input input = healthy(&delta);
+	struct readiness out;
+
+	(void)state;
+	delta.matched.value = 3600 * 1000;
+	input.queue_growth = 900;
+	assert_int_equal(check_of(&input, READINESS_queue_growth, &out), VERDICT_READY);
+	input.queue_growth = 1100;
+	assert_int_equal(check_of(&input, READINESS_queue_growth, &out), VERDICT_NOT_READY);
+}
+
+static void every_way_of_not_having_seen_counts_against_the_coverage(void **state)
+{
+	struct stats_cluster delta;
+	struct readiness_input input = healthy(&delta);
+	struct readiness out;
+
+	(void)state;
+	delta.primary.statements.unknown = 2000;
+	assert_int_equal(check_of(&input, READINESS_coverage, &out), VERDICT_INSUFFICIENT_DATA);
+	input = healthy(&delta);
+	delta.mirror.attempts.ok = 10;
+	input.lost_records = 1;
+	assert_int_equal(check_of(&input, READINESS_coverage, &out), VERDICT_INSUFFICIENT_DATA);
+	input = healthy(&delta);
+	input.unclassified = 1;
+	assert_int_equal(check_of(&input, READINESS_unclassified, &out), VERDICT_INSUFFICIENT_DATA);
+}
+
+static void the_primarys_own_noise_is_taken_off_the_row_divergences(void **state)
+{
+	struct stats_cluster delta;
+	struct readiness_input input = healthy(&delta);
+	struct readiness out;
+
+	(void)state;
+	delta.divergences.rows = 5000;
+	delta.noisy_divergences.value = 4990;
+	assert_int_equal(check_of(&input, READINESS_row_divergence, &out), VERDICT_READY);
+	delta.divergences.rows = 6000;
+	assert_int_equal(check_of(&input, READINESS_row_divergence, &out), VERDICT_NOT_READY);
+}
+
 static void every_check_has_a_name_a_reason_and_its_threshold(void **state)
 {
 	struct stats_cluster delta;
@@ -174,6 +308,7 @@ static void every_check_has_a_name_a_reason_and_its_threshold(void **state)
 	for (int i = 0; i < READINESS_CHECK_COUNT; i++) {
 		assert_non_null(out.checks[i].name);
 		assert_true(strlen(out.checks[i].reason) > 10);
+		assert_true(strlen(out.checks[i].reason) < sizeof(out.checks[i].reason) - 1);
 		assert_true(out.checks[i].threshold == settings.thresholds[i]);
 	}
 }
@@ -209,6 +344,14 @@ int main(void)
 	    cmocka_unit_test(failures_that_the_primary_shares_are_not_held_against_the_mirror),
 	    cmocka_unit_test(what_was_not_seen_makes_the_data_insufficient),
 	    cmocka_unit_test(each_thing_in_the_way_fails_its_own_check),
+	    cmocka_unit_test(a_silent_mirror_is_not_ready_only_if_it_should_have_got_something),
+	    cmocka_unit_test(what_is_absent_is_not_held_against_a_mirror_that_was_not_seen_whole),
+	    cmocka_unit_test(failures_below_the_threshold_ask_for_more_evidence),
+	    cmocka_unit_test(a_quantile_of_few_samples_proves_nothing),
+	    cmocka_unit_test(transaction_control_alone_is_no_evidence),
+	    cmocka_unit_test(a_queue_that_moves_by_less_than_a_second_of_traffic_does_not_grow),
+	    cmocka_unit_test(every_way_of_not_having_seen_counts_against_the_coverage),
+	    cmocka_unit_test(the_primarys_own_noise_is_taken_off_the_row_divergences),
 	    cmocka_unit_test(every_check_has_a_name_a_reason_and_its_threshold),
 	    cmocka_unit_test(quantiles_are_linear_inside_a_bucket),
 	};

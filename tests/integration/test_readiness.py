@@ -1,0 +1,257 @@
+# SPDX-License-Identifier: MIT
+"""The verdict, end to end: real servers, a mirroring proxy, the daemon, and the command line that asks it."""
+
+import json
+import subprocess
+import threading
+import time
+import urllib.error
+import urllib.request
+
+import psycopg
+import pytest
+
+from harness import cluster, wait_for
+from harness.mirror_proxy import MirrorProxy
+from harness.observer import BINARY, Observer
+
+# A verdict within seconds: the same rules, less evidence.
+QUICK = {"window": "60s", "observed": "3s", "statements": 300, "coverage": 99, "success_rate": 99, "recent": "10s",
+         "connection_failures": 1, "timeout_failures": 1, "query_failures": 1, "error_divergence": 1,
+         "row_divergence": 1, "latency_p50": 20, "latency_p99": 100, "queue_growth": 1000}
+READY, NOT_READY, USAGE, NO_DATA, UNREACHABLE = 0, 1, 2, 3, 5
+
+
+def command(*arguments):
+    return subprocess.run([BINARY, *map(str, arguments)], check=False, capture_output=True, text=True, timeout=120)
+
+
+def get(observer, path):
+    """(status, document) of a path that answers in JSON."""
+    try:
+        with urllib.request.urlopen(observer.url + path, timeout=10) as answer:
+            return answer.status, json.load(answer)
+    except urllib.error.HTTPError as error:
+        return error.code, json.load(error)
+
+
+def verdict(observer):
+    return get(observer, "/readiness")[1]["clusters"][0]
+
+
+def checks(observer):
+    return {check["name"]: check for check in verdict(observer)["checks"]}
+
+
+def statements(observer):
+    return get(observer, "/statements")[1]["clusters"][0]["statements"]
+
+
+class Traffic:
+    """Sessions that run statements in turn until told to stop; errors of the server are part of the traffic."""
+
+    def __init__(self, proxy, sql, sessions=4, pause=0.0):
+        self._proxy, self._sql, self._pause = proxy, sql, pause
+        self._stop = threading.Event()
+        self._threads = [threading.Thread(target=self._run, args=(i,)) for i in range(sessions)]
+        for thread in self._threads:
+            thread.start()
+
+    def _run(self, number):
+        with psycopg.connect(host=self._proxy.host, port=self._proxy.port, dbname="app", user="postgres",
+                             autocommit=True) as connection:
+            turn = number
+            while not self._stop.is_set():
+                turn += 1
+                for sql in self._sql:
+                    try:
+                        connection.execute(sql, (turn,) if "%s" in sql else None)
+                    except psycopg.DatabaseError as error:
+                        if connection.broken:
+                            raise error
+                self._stop.wait(self._pause)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self._stop.set()
+        for thread in self._threads:
+            thread.join()
+
+
+SCHEMA = ["DROP TABLE IF EXISTS ready_big, ready_rows, ready_part, ready_state, ready_there",
+          "CREATE TABLE ready_big (id int, filler text)",
+          "INSERT INTO ready_big SELECT i, repeat('x', 100) FROM generate_series(1, 60000) i",
+          "CREATE INDEX ready_big_id ON ready_big (id)",
+          "CREATE TABLE ready_rows (id int, part int)",
+          "INSERT INTO ready_rows SELECT i, i % 10 FROM generate_series(1, 100) i",
+          "CREATE TABLE ready_part AS TABLE ready_rows",
+          "CREATE TABLE ready_state (id int PRIMARY KEY, CONSTRAINT named CHECK (id < 1000000))",
+          "INSERT INTO ready_state VALUES (1)",
+          "CREATE TABLE ready_there (id int)",
+          "ANALYZE"]
+
+
+def schema(server):
+    with server.connect() as connection:
+        for sql in SCHEMA:
+            connection.execute(sql)
+
+
+@pytest.fixture
+def pair(stand, request):
+    """(proxy, observer): our mirroring proxy over the stand's servers, watched with quick thresholds."""
+    schema(stand.primary)
+    schema(stand.mirror)
+    options = getattr(request, "param", {})
+    proxy = MirrorProxy(stand.directory, stand.primary, stand.mirror, mode="pgdog", **options.get("proxy", {}))
+    observer = None
+    try:
+        observer = Observer(stand.directory, [cluster(stand.primary, stand.mirror, **options.get("cluster", {}))],
+                            name="ready", proxy={"comm": "mirror-proxy"},
+                            readiness={**QUICK, **options.get("readiness", {})}, **options.get("observer", {}))
+        yield proxy, observer
+    finally:
+        proxy.stop()
+        if observer:
+            observer.close()
+
+
+GOOD = ["SELECT * FROM ready_rows WHERE id = %s", "SELECT filler FROM ready_big WHERE id = %s", "BEGIN",
+        "SELECT count(*) FROM ready_there", "COMMIT"]
+
+
+def test_a_healthy_mirror_turns_ready_and_no_earlier_than_the_evidence_allows(pair):
+    proxy, observer = pair
+    assert command("readiness", "--url", observer.url).returncode == NO_DATA
+    seen = []
+    with Traffic(proxy, GOOD):
+        def ready():
+            now = verdict(observer)
+            seen.append(now)
+            return now if now["verdict"] == "ready" else None
+        last = wait_for(ready, "the verdict to be ready", timeout=60, interval=0.2)
+        assert command("readiness", "--url", observer.url, "--cluster", "app_mirror").returncode == READY
+        assert get(observer, "/readiness")[0] == 200
+        metrics = observer.metrics()
+        assert float(metrics.get("pgdog_mirror_ready", cluster="app_mirror")) == 1
+    values = {check["name"]: check["value"] for check in last["checks"]}
+    assert values["observed"] >= 3 and values["statements"] >= 300
+    assert seen[0]["verdict"] == "insufficient_data", "it was not ready at once"
+    assert {now["verdict"] for now in seen} == {"insufficient_data", "ready"}, [
+        check for now in seen for check in now["checks"] if check["verdict"] == "not_ready"][:3]
+
+
+BAD = ["SELECT count(*) FROM ready_rows",                          # the noise of a healthy statement
+       "SELECT filler FROM ready_big WHERE id = %s",               # no index on the mirror
+       "SELECT id FROM ready_there WHERE id = %s",                 # no such table on the mirror
+       "SELECT id FROM ready_part WHERE part = 3",                 # fewer rows on the mirror
+       "INSERT INTO ready_state VALUES (1)"]                       # fails on both, each in its own way
+
+
+def test_each_of_four_faults_stands_at_the_top_with_its_reason(stand, pair):
+    proxy, observer = pair
+    for sql in ("DROP INDEX ready_big_id", "DROP TABLE ready_there", "DELETE FROM ready_part WHERE id = 13",
+                "ALTER TABLE ready_state DROP CONSTRAINT ready_state_pkey",
+                "ALTER TABLE ready_state ADD CHECK (id > 1) NOT VALID"):
+        stand.mirror.query(sql)
+    with Traffic(proxy, BAD + GOOD[:1] + GOOD[2:3] + GOOD[4:]):
+        # psycopg prepares from the sixth time on: what cannot be prepared there is not executed there any more.
+        wait_for(lambda: [statement["compared"] >= 20 for statement in statements(observer)] == [True] * 6,
+                 "enough pairs to be compared", timeout=60)
+    proxy.settled()
+    observer.settled()
+    answer = command("readiness", "--url", observer.url)
+    assert answer.returncode == NOT_READY, answer.stdout
+    assert get(observer, "/readiness")[0] == 503
+    assert float(observer.metrics().get("pgdog_mirror_ready", cluster="app_mirror")) == 0
+    failed = {name for name, check in checks(observer).items() if check["verdict"] == "not_ready"}
+    assert {"error_divergence", "row_divergence", "query_failures", "success_rate"} <= failed
+    top = [(statement["text"], statement["reason"]) for statement in statements(observer)[:4]]
+
+    def reason(fragment):
+        return next((why for text, why in top if fragment in text), f"{fragment} is not among the top four: {top}")
+    assert reason("ready_there").startswith("fails on the mirror only (42P01)")
+    assert reason("ready_state").startswith("other SQLSTATE (23514, on the primary 23505)")
+    assert reason("ready_part").startswith("row counts differ")
+    assert reason("ready_big").startswith("slower: ")
+    for _, why in top:
+        assert why in answer.stdout
+    first = answer.stdout.split("REASON\n")[1].splitlines()[0]
+    assert first.strip().startswith("NOT READY"), "what is in the way comes first"
+
+
+def test_failures_that_both_sides_have_are_excused(pair):
+    proxy, observer = pair
+    with Traffic(proxy, ["INSERT INTO ready_state VALUES (1)", *GOOD]):
+        wait_for(lambda: verdict(observer)["verdict"] == "ready", "a ready verdict despite failures", timeout=60)
+    metrics = observer.settled()
+    failures = metrics.get("pgdog_mirror_failures_total", cluster="app_mirror", error_type="query_execution")
+    excused = metrics.get("pgdog_mirror_excused_failures_total", cluster="app_mirror", error_type="query_execution")
+    assert float(failures) > 50
+    assert float(excused) == float(failures)
+
+
+def test_a_mirror_that_falls_silent_is_not_ready_any_more(pair):
+    proxy, observer = pair
+    with Traffic(proxy, GOOD, pause=0.01):
+        wait_for(lambda: verdict(observer)["verdict"] == "ready", "the verdict to be ready", timeout=60)
+        proxy.command("pause-mirror")
+        wait_for(lambda: checks(observer)["recent"]["verdict"] == "not_ready", "silence to be noticed", timeout=40)
+        assert verdict(observer)["verdict"] == "not_ready"
+        proxy.command("resume-mirror")
+
+
+@pytest.mark.parametrize("pair", [{"observer": {"ring_bytes": "64KiB"}}], indirect=True)
+def test_lost_events_make_the_data_insufficient_and_never_ready(pair):
+    proxy, observer = pair
+    seen = set()
+    with Traffic(proxy, ["SELECT repeat('y', 200000) FROM generate_series(1, 20)", *GOOD], sessions=8):
+        def lost():
+            seen.add(verdict(observer)["verdict"])
+            return observer.metrics().get("mirror_observer_lost_bytes_total", reason="ring_full")
+        wait_for(lambda: float(lost()) > 1e6, "the ring buffer to overflow", timeout=60)
+        deadline = time.monotonic() + 6
+        while time.monotonic() < deadline:
+            seen.add(verdict(observer)["verdict"])
+            time.sleep(0.2)
+    assert checks(observer)["coverage"]["verdict"] == "insufficient_data"
+    assert verdict(observer)["verdict"] == "insufficient_data"
+    assert seen == {"insufficient_data"}
+    assert command("readiness", "--url", observer.url).returncode == NO_DATA
+
+
+def test_a_restart_and_a_reset_start_the_observation_anew(pair):
+    proxy, observer = pair
+    with Traffic(proxy, GOOD):
+        assert command("readiness", "--url", observer.url, "--wait", "60s").returncode == READY
+        answer = command("reset", "--config", observer.path, "--cluster", "app_mirror")
+        assert (answer.returncode, answer.stdout) == (0, "app_mirror: the verdict starts anew\n")
+        assert checks(observer)["observed"]["value"] < 3
+        assert verdict(observer)["verdict"] == "insufficient_data"
+        assert command("readiness", "--config", observer.path, "--wait", "60s").returncode == READY
+        counted = observer.metrics().get("pgdog_mirror_requests_total", cluster="app_mirror", status="success")
+        observer.stop()
+        assert command("readiness", "--url", observer.url).returncode == UNREACHABLE
+        observer.start()
+        after = observer.metrics().get("pgdog_mirror_requests_total", cluster="app_mirror", status="success")
+        assert float(after) >= float(counted), "the counters go on"
+        assert checks(observer)["observed"]["value"] < 3, "the observation does not"
+
+
+def test_questions_that_cannot_be_answered_say_why(pair):
+    _, observer = pair
+    answer = command("readiness", "--url", observer.url, "--cluster", "nowhere")
+    assert (answer.returncode, answer.stderr) == (USAGE, "no cluster nowhere is configured\n")
+    assert get(observer, "/readiness?cluster=nowhere")[0] == 404
+    assert get(observer, "/statements?cluster=nowhere")[0] == 404
+    assert command("reset", "--url", observer.url, "--cluster", "nowhere").returncode == USAGE
+    assert command("reset", "--url", observer.url).returncode == USAGE
+    refused = urllib.request.Request(observer.url + "/-/reset?cluster=app_mirror", method="POST")
+    with pytest.raises(urllib.error.HTTPError) as error:
+        urllib.request.urlopen(refused, timeout=10)
+    assert error.value.code == 403
+    began = time.monotonic()
+    assert command("readiness", "--url", observer.url, "--wait", "3s").returncode == NO_DATA
+    assert 3 <= time.monotonic() - began < 20

@@ -125,7 +125,7 @@ static struct survival survival_of(const struct depth *depth, const struct lagdi
 {
 	struct survival s = {dist, depth_share(depth), 1, last_match, lagdist_longest(dist) * 3 / 2};
 
-	if (s.share > 0.98) /* nothing is dropped: the tail of F is only not seen yet */
+	if (s.share > DEPTH_ALL) /* nothing is dropped: the tail of F is only not seen yet */
 		s.ceiling = 1 - 0.5 / (lagdist_weight(dist) + 1);
 	return s;
 }

@@ -21,6 +21,7 @@
 #include "pending.h"
 
 #define DEPTH_SLICES 16384
+#define DEPTH_ALL    0.98 /* a share from which on nothing is dropped or left out as a rule */
 
 struct depth_slice {
 	uint32_t sent;    /* to the primary in this slice of time */

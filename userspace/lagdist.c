@@ -10,6 +10,7 @@
 #define BINS        LAGDIST_BINS
 #define FIRST_SHIFT 16 /* bin 0 ends at 2^16 ns */
 #define CERTAIN     300
+#define RANKS       100.0 /* the newest certain ones count most: a backlog can be gone at once */
 #define AMBIGUOUS   384
 #define WINDOW_NS   10000000000ull /* older observations say nothing of now */
 #define PERIOD_NS   100000000ull   /* between two estimations from ambiguous observations */
@@ -138,8 +139,9 @@ static double certain_shares(const struct lagdist *dist, uint64_t now, double ta
 	double sum = 0;
 
 	memset(out, 0, BINS * sizeof(*out));
-	for (uint64_t i = 0; i < count; i++) {
-		double weight = weigh(now, dist->certain[i].time, tau);
+	for (uint64_t rank = 0; rank < count; rank++) {
+		uint64_t i = (dist->certain_count - 1 - rank) % CERTAIN;
+		double weight = weigh(now, dist->certain[i].time, tau) * exp(-(double)rank / RANKS);
 
 		out[lagdist_bin(dist->certain[i].lag)] += (float)weight;
 		sum += weight;
@@ -218,6 +220,19 @@ static unsigned expect(struct lagdist *dist, uint64_t elapsed, const float *cert
 	return bins;
 }
 
+/* No ambiguous observation is new enough to count: the certain ones decide, or else what was held for likely stays. */
+static double certain_only(struct lagdist *dist, const float *certain)
+{
+	float all = 0;
+
+	for (unsigned b = 0; b < BINS; b++)
+		all += certain[b];
+	if (all > 0)
+		memcpy(dist->share, certain, sizeof(dist->share));
+	normalise(dist->share);
+	return 0;
+}
+
 static double maximise(struct lagdist *dist, uint64_t now, double tau, const float *certain, unsigned bins)
 {
 	uint64_t count = dist->ambiguous_count < AMBIGUOUS ? dist->ambiguous_count : AMBIGUOUS;
@@ -226,6 +241,8 @@ static double maximise(struct lagdist *dist, uint64_t now, double tau, const flo
 
 	for (uint64_t i = 0; i < count; i++)
 		sum += weight[i] = (float)weigh(now, dist->ambiguous_time[i], tau);
+	if (sum <= 0)
+		return certain_only(dist, certain);
 	for (unsigned round = 0; round < ROUNDS; round++) {
 		memset(next, 0, sizeof(next));
 		for (uint64_t i = 0; i < count; i++)

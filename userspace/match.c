@@ -272,17 +272,29 @@ static uint32_t nearest(struct match *match, uint32_t oldest, struct hotkey *hot
 	return best;
 }
 
-/* The candidate of a given transaction of the primary, or 0. */
-static uint32_t of_block(struct match *match, uint32_t oldest, uint32_t block)
+/*
+ * The candidate of the transaction of the primary that the connection's current one is taken for a copy of,
+ * or 0: sought around the time of the neighbour by which it is known.
+ */
+static uint32_t of_block(struct match *match, const struct match_connection *connection, uint32_t oldest,
+			 struct hotkey *hot)
 {
-	uint32_t index = oldest;
+	uint32_t younger, older;
 
-	for (unsigned n = 0; block && n < STEPS && (n == 0 || index != oldest); n++) {
-		if (at(match, index)->block == block)
-			return index;
-		index = at(match, index)->same_next;
+	if (!connection->twin_block)
+		return 0;
+	younger = older = nearest(match, oldest, hot, connection->twin_time);
+	for (unsigned n = 0; n < STEPS; n++) {
+		if (at(match, younger)->block == connection->twin_block)
+			return younger;
+		if (at(match, older)->block == connection->twin_block)
+			return older;
+		younger = at(match, younger)->same_next;
+		older = at(match, older)->same_prev;
+		if (younger == older)
+			break;
 	}
-	return 0;
+	return at(match, younger)->block == connection->twin_block ? younger : 0;
 }
 
 /* Keys that repeat too fast tell little at a high price; the limit follows what comes. */
@@ -318,6 +330,7 @@ static void pair_up(struct match *match, struct match_connection *connection, ui
 {
 	if (!connection->twin_known) {
 		connection->twin_block = at(match, primary)->block;
+		connection->twin_time = at(match, primary)->time;
 		connection->twin_known = certain;
 	}
 	stop_waiting(match, primary, true);
@@ -338,7 +351,7 @@ static void guess(struct match *match, struct match_connection *connection, uint
 	observe(match, hot, now);
 	update_lags(match, now);
 	median = lagdist_median(match->dist);
-	primary = of_block(match, oldest, connection->twin_block);
+	primary = of_block(match, connection, oldest, hot);
 	if (!primary)
 		primary = nearest(match, oldest, hot, now > median ? now - median : 0);
 	pair_up(match, connection, primary, mirror, key, false);
@@ -360,7 +373,7 @@ static void resolve(struct match *match, struct match_connection *connection)
 
 		oldest = halves_find(&match->halves, MATCH_PRIMARY, key);
 		if (connection->twin_known && oldest)
-			primary = of_block(match, oldest, connection->twin_block);
+			primary = of_block(match, connection, oldest, hotkeys_find(match->hot, key));
 		if (primary)
 			pair_up(match, connection, primary, mirror, key, true);
 		else
@@ -422,7 +435,7 @@ static void sent_to_mirror(struct match *match, struct match_connection *connect
 		halves_wait(&match->halves, index, key);
 		return;
 	}
-	primary = connection->twin_known ? of_block(match, oldest, connection->twin_block) : 0;
+	primary = connection->twin_known ? of_block(match, connection, oldest, hot) : 0;
 	if (!primary && !hot && at(match, oldest)->same_next == oldest)
 		primary = oldest;
 	if (primary) {
@@ -538,10 +551,19 @@ static double after_silence(const struct match *match, uint64_t now, double expe
 	uint64_t silence = now > match->clock.last ? now - match->clock.last : 0;
 	double none;
 
-	if (silence < SILENCE_MIN_NS + 3 * lagdist_longest(match->dist) || depth_share(match->depth) > 0.98)
+	if (silence < SILENCE_MIN_NS + 3 * lagdist_longest(match->dist) ||
+	    depth_share(match->depth) > DEPTH_ALL)
 		return expected;
 	none = exp(-expected);
 	return expected * STANDSTILL / (STANDSTILL + none);
+}
+
+/* Where nearly everything arrives, what has not arrived is late, however long ago the last match was. */
+static uint64_t judged_at(const struct match *match, uint64_t now)
+{
+	bool all = depth_share(match->depth) > DEPTH_ALL;
+
+	return all ? match->clock.steady : matchclock_steady(&match->clock, now);
 }
 
 double match_depth(struct match *match, uint64_t now)
@@ -553,7 +575,7 @@ double match_depth(struct match *match, uint64_t now)
 	update_lags(match, now);
 	depth_learn(match->depth, match->dist, match->clock.steady);
 	sum = depth_estimate(match->depth, match->dist, &match->halves.pending,
-			     &match->halves.waiting[MATCH_PRIMARY], match->clock.steady);
+			     &match->halves.waiting[MATCH_PRIMARY], judged_at(match, now));
 	sum = after_silence(match, now, fmax(sum - match->deferred, 0));
 	return cap > 0 && sum > cap ? cap : sum;
 }
@@ -570,7 +592,7 @@ uint64_t match_oldest(struct match *match, uint64_t now)
 	if (!match->clock.last)
 		return 0;
 	sent = depth_oldest(match->depth, match->dist, &match->halves.pending,
-			    &match->halves.waiting[MATCH_PRIMARY], match->clock.steady);
+			    &match->halves.waiting[MATCH_PRIMARY], judged_at(match, now));
 	return sent && now > sent ? now - sent : 0;
 }
 

@@ -2,6 +2,7 @@
 #include "matchclock.h"
 
 #define OUT_OF_PROPORTION 25 /* times the mean gap */
+#define ORDINARY          5  /* one gap of 150 is longer than that many mean ones, if chance has it */
 #define SETTLING          64 /* matches */
 #define GAP_WEIGHT        (1.0 / 64)
 
@@ -32,6 +33,15 @@ void matchclock_match(struct matchclock *clock, uint64_t now)
 	clock->last = now;
 	if (!clock->unsettled)
 		clock->steady = now;
+}
+
+uint64_t matchclock_steady(const struct matchclock *clock, uint64_t now)
+{
+	uint64_t until = clock->steady + (uint64_t)(ORDINARY * clock->gap);
+
+	if (clock->unsettled || now < clock->steady)
+		return clock->steady;
+	return now < until ? now : until;
 }
 
 uint64_t matchclock_age(const struct matchclock *clock, uint64_t t)

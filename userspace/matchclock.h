@@ -29,6 +29,11 @@ struct matchclock {
  * stays.
  */
 void matchclock_match(struct matchclock *clock, uint64_t now);
+/*
+ * The time by which ages are judged: now, as long as the silence since the last match is an ordinary one;
+ * else a few ordinary gaps after that match.
+ */
+uint64_t matchclock_steady(const struct matchclock *clock, uint64_t now);
 /* Age of something of time t at the last match, without the time in which the clock stood still. */
 uint64_t matchclock_age(const struct matchclock *clock, uint64_t t);
 

@@ -44,6 +44,7 @@ struct match_connection {
 	uint8_t deferred_count;
 	uint32_t block;      /* of its current transaction or request; 0 before the first */
 	uint32_t twin_block; /* mirror: the primary's block that it is taken for a copy of; 0 = not known */
+	uint64_t twin_time;  /* when a statement of that block was sent */
 	uint32_t unanswered_first; /* entries, in order of serial */
 	uint32_t unanswered_last;
 	uint32_t deferred[MATCH_DEFERRED]; /* mirror: entries of this block that are to be paired yet */

@@ -10,7 +10,9 @@
 #define BINS        LAGDIST_BINS
 #define FIRST_SHIFT 16 /* bin 0 ends at 2^16 ns */
 #define CERTAIN     300
-#define RANKS       100.0 /* the newest certain ones count most: a backlog can be gone at once */
+#define NEWEST      30
+#define SLOWER      0.3
+#define RANKS       100.0 /* in which the weight of certain observations falls by e */
 #define AMBIGUOUS   384
 #define WINDOW_NS   10000000000ull /* older observations say nothing of now */
 #define PERIOD_NS   100000000ull   /* between two estimations from ambiguous observations */
@@ -133,17 +135,41 @@ static double weigh(uint64_t now, uint64_t time, double tau)
 	return tau > 0 ? exp(-age / tau) : 1;
 }
 
+static const struct certain *newest_certain(const struct lagdist *dist, uint64_t rank)
+{
+	return &dist->certain[(dist->certain_count - 1 - rank) % CERTAIN];
+}
+
+/*
+ * How many of the certain observations still tell something. A backlog can be gone at once: when the newest
+ * few all took less than half of what a good part of the others took, those belong to the past.
+ */
+static uint64_t relevant(const struct lagdist *dist)
+{
+	uint64_t count = dist->certain_count < CERTAIN ? dist->certain_count : CERTAIN, longest = 0,
+		 slower = 0;
+
+	if (count <= NEWEST)
+		return count;
+	for (uint64_t rank = 0; rank < NEWEST; rank++)
+		if (newest_certain(dist, rank)->lag > longest)
+			longest = newest_certain(dist, rank)->lag;
+	for (uint64_t rank = NEWEST; rank < count; rank++)
+		slower += newest_certain(dist, rank)->lag > 2 * longest;
+	return slower > SLOWER * (double)count ? NEWEST : count;
+}
+
 static double certain_shares(const struct lagdist *dist, uint64_t now, double tau, float *out)
 {
-	uint64_t count = dist->certain_count < CERTAIN ? dist->certain_count : CERTAIN;
+	uint64_t count = relevant(dist);
 	double sum = 0;
 
 	memset(out, 0, BINS * sizeof(*out));
 	for (uint64_t rank = 0; rank < count; rank++) {
-		uint64_t i = (dist->certain_count - 1 - rank) % CERTAIN;
-		double weight = weigh(now, dist->certain[i].time, tau) * exp(-(double)rank / RANKS);
+		const struct certain *one = newest_certain(dist, rank);
+		double weight = weigh(now, one->time, tau) * exp(-(double)rank / RANKS);
 
-		out[lagdist_bin(dist->certain[i].lag)] += (float)weight;
+		out[lagdist_bin(one->lag)] += (float)weight;
 		sum += weight;
 	}
 	return sum;
@@ -220,7 +246,8 @@ static unsigned expect(struct lagdist *dist, uint64_t elapsed, const float *cert
 	return bins;
 }
 
-/* No ambiguous observation is new enough to count: the certain ones decide, or else what was held for likely stays. */
+/* No ambiguous observation is new enough to count: the certain ones decide, or else what was held for likely
+ * stays. */
 static double certain_only(struct lagdist *dist, const float *certain)
 {
 	float all = 0;

@@ -21,6 +21,8 @@
 #define FANOUT_MIN        0.2
 #define FANOUT_WEIGHT     (1.0 / 256)
 #define FANOUT_DRIFT      64 /* copies of a key that one server may be behind another */
+#define CERTAIN_WEIGHT    (1.0 / 256)
+#define CERTAIN_SCARCE    0.15 /* below this share of certain pairs all lags are sampled */
 #define SILENCE_MIN_NS    1000000000ull
 #define STANDSTILL        0.01 /* prior probability that a silent mirror stands still */
 
@@ -37,6 +39,7 @@ struct match {
 	uint32_t blocks, clients;
 	uint32_t deferred;   /* mirror statements that have arrived but are not paired yet */
 	double fanout;       /* share of further copies among the mirror's statements of unrepeated keys */
+	double certain;      /* share of certain ones among the pairs */
 	double observe_rate; /* keys that repeat faster (per second) are not worth observing */
 	uint64_t observe_since;
 	uint32_t observed;
@@ -189,7 +192,8 @@ static void join(struct match *match, uint32_t primary, uint32_t mirror, uint64_
 	match->counters.clamped += arrived < sent;
 	if (certain)
 		lagdist_certain(match->dist, arrived, lag);
-	if (certain || lagdist_wants_ambiguous(match->dist, arrived))
+	match->certain += ((certain ? 1 : 0) - match->certain) * CERTAIN_WEIGHT;
+	if (certain || match->certain < CERTAIN_SCARCE)
 		sample_lag(match, lag);
 	recent_note(match->recent, key, arrived);
 	matchclock_match(&match->clock, arrived);

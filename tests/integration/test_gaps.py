@@ -166,6 +166,8 @@ def test_after_a_full_ring_the_connections_are_right_again(server, watch, tmp_pa
         until = time.monotonic() + 6  # three times the timeout
         wait_for(lambda: "failures" in counted(observer.metrics()) or time.monotonic() > until, "a wrong timeout", 20)
         assert "failures" not in counted(observer.metrics())
+        ask(1)
+        time.sleep(1.5)  # an answer, and then silence: nothing is on its way (QUIET_NS)
         ask(20)
         metrics = eventually(observer, lambda m: counted(m)["connections"] == {"plain": 4}, "all to be proven again")
         ask(1)

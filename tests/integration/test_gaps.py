@@ -13,6 +13,7 @@ import pytest
 from conftest import cannot_run
 from counted import assert_identities, counted, eventually, lost, series
 from harness import MirrorProxy, Observer, Pgbench, Server, cluster, free_port, pgbench, pgbench_init, wait_for
+from harness.observer import BINARY
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BUILD = os.path.join(ROOT, os.environ.get("BUILD", "build"))
@@ -209,6 +210,7 @@ def test_ends_that_find_no_room_do_not_leave_connections_open(server, watch, tmp
         eventually(observer, lambda m: "connections" not in counted(m), "none to be open")
 
 
+@pytest.mark.skipif("asan" in BINARY, reason="the sanitizer keeps freed memory on purpose")
 def test_full_rings_leave_no_memory_behind(server, watch, tmp_path):
     observer = watch("mirror-proxy", ring_bytes="64KiB")
     with relayed(server, tmp_path) as proxy:

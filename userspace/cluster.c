@@ -339,11 +339,31 @@ static uint64_t request_timeout_ns(void *ctx, const struct role *role)
 	return longest * 1000;
 }
 
+/* Of a shared primary none where its clusters do not agree: checksums of different kinds would always differ.
+ */
+static enum session_results results(void *ctx, const struct role *role)
+{
+	struct clusters *clusters = ctx;
+	enum session_results found = RESULTS_OFF;
+
+	FOR_EACH_CLUSTER(clusters, role, cluster)
+	{
+		enum session_results mine = cluster->config->result_checksum;
+
+		if (found != RESULTS_OFF && mine != RESULTS_OFF && mine != found)
+			return RESULTS_OFF;
+		if (mine != RESULTS_OFF)
+			found = mine;
+	}
+	return found;
+}
+
 struct conn_sink clusters_sink(struct clusters *clusters)
 {
 	return (struct conn_sink){.ctx = clusters,
 				  .ignored = ignored,
 				  .request_timeout_ns = request_timeout_ns,
+				  .results = results,
 				  .state = on_state,
 				  .attempt = on_attempt,
 				  .bytes = on_bytes,

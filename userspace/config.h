@@ -14,6 +14,7 @@
 
 #include "address.h"
 #include "readiness.h"
+#include "session.h"
 
 #define CONFIG_NAME_MAX         63 /* of a cluster: [A-Za-z0-9_.-]{1,63} */
 #define CONFIG_CLUSTERS_MAX     64
@@ -42,7 +43,8 @@ struct config_cluster {
 	double exposure;             /* 0 < exposure <= 1; NaN = not given */
 	uint32_t queue_limit;        /* requests per client of the proxy; 0 = not given */
 	uint64_t request_timeout_us; /* default 30 s; 0 = none */
-	char **ignore_statements;    /* trimmed; default { ";" } */
+	enum session_results result_checksum;
+	char **ignore_statements; /* trimmed; default { ";" } */
 	size_t ignore_count;
 	uint64_t *ignore_fingerprints; /* shown, but not held against the mirror */
 	size_t fingerprint_count;

@@ -258,6 +258,23 @@ int parse_log_level(struct reader *r, const struct tree *node, void *target)
 	return *(int *)target < 0 ? reader_refuse(r, node, allowed) : 0;
 }
 
+int parse_result_checksum(struct reader *r, const struct tree *node, void *target)
+{
+	static const char *const names[] = {
+	    [RESULTS_OFF] = "off", [RESULTS_ORDERED] = "ordered", [RESULTS_SET] = "set"};
+	static const char allowed[] = "off, ordered or set";
+	int err = reader_scalar(r, node, allowed);
+
+	if (err)
+		return err;
+	for (int i = RESULTS_OFF; i <= RESULTS_SET; i++)
+		if (strcmp(node->text, names[i]) == 0) {
+			*(enum session_results *)target = i;
+			return 0;
+		}
+	return reader_refuse(r, node, allowed);
+}
+
 int parse_comm(struct reader *r, const struct tree *node, void *target)
 {
 	return parse_text(r, node, target, COMM_MAX,

@@ -109,6 +109,7 @@ static void apply_options(struct conn *conn)
 	struct session_options options = owner->options.session;
 
 	options.request_timeout_ns = owner->sink.request_timeout_ns(owner->sink.ctx, &conn->view.role);
+	options.results = owner->sink.results(owner->sink.ctx, &conn->view.role);
 	session_set_options(conn->session, &options);
 }
 

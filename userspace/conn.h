@@ -54,6 +54,7 @@ struct conn_sink {
 				const char *database);
 	bool (*ignored)(void *ctx, const struct role *role, const char *text, size_t len);
 	uint64_t (*request_timeout_ns)(void *ctx, const struct role *role);
+	enum session_results (*results)(void *ctx, const struct role *role);
 	/* The gauge of open connections: one more in state now (was < 0: newly counted; now < 0: gone). */
 	void (*state)(void *ctx, const struct conn_view *conn, int was, int now);
 	void (*attempt)(void *ctx, const struct conn_view *conn, enum conn_attempt result, uint64_t time_ns);
@@ -69,8 +70,9 @@ struct conn_sink {
 };
 
 struct conns_options {
-	uint32_t max;                   /* entries; at the bound the longest idle one is evicted */
-	struct session_options session; /* `ignored` and `request_timeout_ns` are asked of the sink instead */
+	uint32_t max; /* entries; at the bound the longest idle one is evicted */
+	struct session_options
+	    session; /* `ignored`, `request_timeout_ns` and `results` are asked of the sink instead */
 };
 
 struct conns_totals {

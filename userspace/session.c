@@ -39,6 +39,7 @@ void session_free(struct session **pointer)
 		return;
 	session_stop(session);
 	querytext_hash_done(&session->hash);
+	result_free(session);
 	free(session);
 	*pointer = NULL;
 }
@@ -46,6 +47,8 @@ void session_free(struct session **pointer)
 void session_set_options(struct session *session, const struct session_options *options)
 {
 	session->options = *options;
+	session->back.rule =
+	    options->results == RESULTS_OFF ? session_backend_rule : session_backend_hashing_rule;
 	session->pipeline.max = options->queue_max;
 	session->statements.max_entries = options->prepared_max;
 	session->statements.max_bytes = session->portals.max_bytes = options->prepared_bytes;
@@ -134,7 +137,13 @@ static void pump_received(struct session *session, const uint8_t *data, size_t l
 		case FRAMER_INVALID:
 			invalid(session, false, true);
 			return;
-		default:
+		case FRAMER_HEAD:
+			session_row_head(session);
+			break;
+		case FRAMER_TAIL:
+			session_row_tail(session, &frame);
+			break;
+		case FRAMER_MESSAGE:
 			session_backend_message(session, &frame);
 			break;
 		}

@@ -82,7 +82,15 @@ struct session_query {
 	char sqlstate[6]; /* of the first error, or "" */
 	uint32_t statements; /* commands that were answered */
 	uint64_t rows;       /* sum of the row counts in its CommandComplete tags */
+	uint32_t result;     /* checksum of the rows (session_options.results); 0 = none */
 };
+
+/*
+ * Checksums of results: none; of the rows in their order; of the rows as a multiset. A row's hash is XXH3 of
+ * its DataRow message as the server sent it. A result that was not seen whole, or failed, has none. Costs one
+ * pass over the bytes of the rows, which are skipped by their length otherwise.
+ */
+enum session_results { RESULTS_OFF, RESULTS_ORDERED, RESULTS_SET };
 
 #define SESSION_TEXT_MAX 16384
 
@@ -157,6 +165,7 @@ struct session_options {
 	uint32_t
 	    provisional_max; /* outcomes held back while pairing is provisional, e.g. 256; then unknown */
 	uint64_t request_timeout_ns; /* 0 = none */
+	enum session_results results;
 	/* Returns true when text is in ignore_statements (trimmed, case-insensitive, whole). */
 	bool (*ignored)(void *ctx, const char *text, size_t len);
 };

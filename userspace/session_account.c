@@ -61,6 +61,7 @@ void account_query(struct session *session, const struct item *item, const struc
 	    .skipped = skipped,
 	    .statements = answer->statements,
 	    .rows = answer->rows,
+	    .result = result_of(answer),
 	};
 
 	if (item->flags & ITEM_SETTLED)

@@ -26,6 +26,12 @@ bool session_backend_rule(uint8_t type, uint32_t body_len, struct framer_interes
 	return pgwire_backend_valid(type, body_len);
 }
 
+bool session_backend_hashing_rule(uint8_t type, uint32_t body_len, struct framer_interest *interest)
+{
+	interest->tail = type == 'D';
+	return session_backend_rule(type, body_len, interest);
+}
+
 /* ------------------------------------------------------------------------------------------ head of the
  * queue */
 
@@ -265,6 +271,14 @@ static void remember_suspended(struct session *session, const struct item *item)
 	*suspended = (struct suspended){*item, session->now_ns, session->answer.data_rows};
 }
 
+static void on_row(struct session *session, const struct frame *frame)
+{
+	if (!begin_result(session))
+		return;
+	session->answer.data_rows++;
+	session_row(session, frame);
+}
+
 static void on_suspended(struct session *session)
 {
 	struct item *item = head_of(session, ITEM_EXECUTE, ITEM_EXECUTE);
@@ -437,7 +451,7 @@ static void on_answer(struct session *session, const struct frame *frame)
 		on_description(session);
 		break;
 	case 'D':
-		session->answer.data_rows += begin_result(session);
+		on_row(session, frame);
 		break;
 	case 'C':
 		on_complete(session, frame);

@@ -6,6 +6,7 @@
  *   session_frontend.c  what the client sent -> items of the pipeline
  *   session_backend.c   what the server answered -> the items' ends
  *   session_error.c     what an ErrorResponse fails and skips
+ *   session_result.c    checksums of rows
  *   session_account.c   outcomes of queries, statements and requests
  *   session_outbox.c    hands outcomes to the sink: at once, held back, or as unknown
  *   session_resync.c    losing and regaining the pairing
@@ -59,6 +60,7 @@ struct answer {
 	bool failed;
 	uint32_t statements;
 	uint64_t rows, data_rows;
+	uint64_t result, result_rows; /* checksum so far, and of how many rows */
 	struct fault fault;
 };
 
@@ -124,6 +126,7 @@ struct session {
 	struct pipeline pipeline;
 	uint32_t cycles; /* items in the pipeline that end a cycle */
 	struct answer answer;
+	struct XXH3_state_s *row; /* a DataRow that comes in pieces */
 	enum { COPY_NONE, COPY_IN, COPY_OUT, COPY_BOTH } copy;
 	uint32_t copy_ends;  /* ITEM_COPY_END in the pipeline */
 	bool skipping;       /* an error in an extended batch: up to Sync nothing is executed */
@@ -166,6 +169,15 @@ struct item *session_head(struct session *session);
 void session_kill_item(struct session *session, struct item *item);
 /* Lets a skip and swallowed items run as far as they can. */
 void session_settle_head(struct session *session);
+
+framer_rule session_backend_hashing_rule; /* with the rows handed out */
+
+/* session_result.c */
+void session_row_head(struct session *session);
+void session_row_tail(struct session *session, const struct frame *frame);
+void session_row(struct session *session, const struct frame *frame);
+uint32_t result_of(const struct answer *answer);
+void result_free(struct session *session);
 
 /* session_error.c */
 void session_error(struct session *session, const struct frame *frame);

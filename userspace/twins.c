@@ -186,7 +186,7 @@ void twins_sent(struct twins *twins, struct twins_connection *connection, const 
 void twins_answered(struct twins *twins, struct twins_connection *connection,
 		    const struct session_query *query)
 {
-	uint32_t result = 0;
+	uint32_t result = query->result; /* of a success */
 
 	if (query->outcome == OUTCOME_FAILURE && !query->skipped) {
 		result = connection->erred ? 0 : FIRST_ERROR;

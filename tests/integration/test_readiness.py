@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The verdict, end to end: real servers, a mirroring proxy, the daemon, and the command line that asks it."""
 
+import contextlib
 import json
 import subprocess
 import threading
@@ -255,3 +256,63 @@ def test_questions_that_cannot_be_answered_say_why(pair):
     began = time.monotonic()
     assert command("readiness", "--url", observer.url, "--wait", "3s").returncode == NO_DATA
     assert 3 <= time.monotonic() - began < 20
+
+
+@pytest.mark.parametrize("pair", [{"cluster": {"result_checksum": "ordered"}}], indirect=True)
+def test_results_are_compared_and_what_the_primary_varies_itself_is_noise(stand, pair):
+    proxy, observer = pair
+    stand.mirror.query("UPDATE ready_part SET part = 99 WHERE id = 7")
+    changed, noise = "SELECT part FROM ready_part WHERE id = 7", "SELECT random()"
+    with Traffic(proxy, [changed, noise, *GOOD]):
+        wait_for(lambda: [s["compared"] for s in statements(observer) if "random" in s["text"]] > [200], "pairs", 60)
+        found = {statement["text"]: statement for statement in statements(observer)}
+        different = found["SELECT part FROM ready_part WHERE id = $1"]
+        assert different["reason"].startswith("results differ") and different["result"] == different["compared"]
+        random = found["SELECT random()"]
+        assert random["result"] > 100 and random["excess"] < 0.1 * random["compared"]
+        assert statements(observer)[0]["fingerprint"] == different["fingerprint"], "noise does not hide it"
+        assert checks(observer)["row_divergence"]["verdict"] == "not_ready"
+        observer.config["clusters"][0]["ignore_fingerprints"] = [different["fingerprint"]]
+        observer.write()
+        observer.reload()
+        wait_for(lambda: any(s["ignored"] for s in statements(observer)), "the reload to be in force")
+        assert command("reset", "--url", observer.url, "--cluster", "app_mirror").returncode == 0
+        wait_for(lambda: verdict(observer)["verdict"] == "ready", "the rest to be ready", timeout=60)
+
+
+SECRETS = ("Zq7literal", "Zq7parameter", "Zq7utility", "Zq7comment", "Zq7password", "Zq7long")
+
+
+def test_no_literal_parameter_or_message_of_a_server_leaves_the_process(stand, pair):
+    proxy, observer = pair
+    statement = [f"SELECT 'Zq7literal' || count(*) FROM ready_rows WHERE id::text <> '{'Zq7long' * 4000}'",
+                 "SELECT E'Zq7literal\\'' AS a, $tag$Zq7literal$tag$ /* Zq7comment */ -- Zq7comment",
+                 "SELECT 'Zq7literal'::int", "SELECT * FROM ready_there WHERE id = 'Zq7literal'",
+                 "INSERT INTO ready_state VALUES ('Zq7literal')", "SELECT 'Zq7literal", "SELECT Zq7literal'",
+                 "SET application_name = 'Zq7utility'", "CREATE ROLE zq7 PASSWORD 'Zq7password'", "DROP ROLE zq7",
+                 "DO $$ BEGIN RAISE EXCEPTION 'Zq7literal'; END $$", "COPY ready_there TO '/nowhere/Zq7utility'"]
+    with psycopg.connect(host=proxy.host, port=proxy.port, dbname="app", user="postgres", autocommit=True) as session:
+        for sql in statement * 3:
+            try:
+                session.execute(sql)
+            except psycopg.DatabaseError:
+                pass
+        for value in ("Zq7parameter", b"Zq7parameter") * 10:
+            session.execute("SELECT %s", (value,))
+            try:
+                session.execute("SELECT count(*) FROM ready_there WHERE id::text = %s AND 1 = (%s::text)::int",
+                                ("Zq7parameter", "Zq7parameter"))
+            except psycopg.DatabaseError:
+                pass
+    proxy.settled()
+    observer.settled()
+    assert len(statements(observer)) >= 5, "the statements were seen"
+    told = observer.process.output()
+    for path in ("/metrics", "/statements?limit=1000", "/readiness", "/", "/style.css"):
+        with urllib.request.urlopen(urllib.request.Request(observer.url + path), timeout=10) if path != "/readiness" \
+                else contextlib.nullcontext() as answer:
+            told += answer.read().decode() if answer else json.dumps(get(observer, path)[1])
+    dump = subprocess.run(["bpftool", "map", "dump", "pinned", f"{observer.pin}/stats"], check=True,
+                          capture_output=True, text=True).stdout
+    for secret in SECRETS:
+        assert secret.lower() not in (told + dump).lower()

@@ -31,7 +31,7 @@ UNIT      := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/te
 
 TEST_PROGRAMS := $(patsubst tests/integration/%.c,$(BUILD)/tests/%,$(wildcard tests/integration/*.c))
 
-.PHONY: all unit test-programs check check-queue check-differential lint install demo bench bench-match fuzz FORCE clean help print-cflags
+.PHONY: all unit test-programs check check-queue check-differential lint install demo bench bench-match bench-pipeline fuzz FORCE clean help print-cflags
 .SECONDARY:
 all: $(BUILD)/mirror-observer
 
@@ -142,6 +142,10 @@ bench:
 bench-match: $(BUILD)/bench/bench_match
 	$<
 
+# What a statement costs in user space, what an idle connection costs, without the kernel.
+bench-pipeline: $(BUILD)/bench/bench_pipeline
+	$<
+
 $(BUILD)/bench/%: tests/bench/%.c $(BUILD)/libobserver.a
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) -o $@ $< $(BUILD)/libobserver.a $(LDLIBS)
@@ -171,6 +175,7 @@ help:
 	@echo 'make demo      scripts/demo: real servers, a real proxy, true figures (as root)'
 	@echo 'make bench     what observing costs, measured (as root)'
 	@echo 'make bench-match  what matching costs for each statement, in time and memory'
+	@echo 'make bench-pipeline  what decoding and counting cost for each statement, and each idle connection'
 	@echo 'make install   to PREFIX=$(PREFIX), below DESTDIR'
 	@echo 'make clean     remove $(BUILD)/'
 

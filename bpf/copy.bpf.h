@@ -58,6 +58,7 @@ static __always_inline void fill_data(struct event_data *data, const struct tran
 		return true;                                                                        \
 	}
 
+DEFINE_COPY_CLASS(32)
 DEFINE_COPY_CLASS(128)
 DEFINE_COPY_CLASS(256)
 DEFINE_COPY_CLASS(512)
@@ -72,6 +73,8 @@ static __always_inline bool copy_bytes(const struct transfer *transfer, __u32 by
 {
 	__u64 fill = ring_fill();
 
+	if (bytes <= 32)
+		return copy_class_32(transfer, bytes, fill);
 	if (bytes <= 128)
 		return copy_class_128(transfer, bytes, fill);
 	if (bytes <= 256)

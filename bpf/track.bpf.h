@@ -7,16 +7,11 @@
 #include "ring.bpf.h"
 #include "sock.bpf.h"
 
-#define EAGAIN 11
-#define EINTR  4
-#define EFAULT 14
-#define EINVAL 22
-#define ERESTART_FIRST \
-	512 /* ERESTARTSYS ... ERESTART_RESTARTBLOCK, <linux/errno.h>: never reach the program */
-#define ERESTART_LAST 516
-
+/* Most sockets have no storage at all: seeing that spares them the call. */
 static __always_inline struct tracked *track_find(struct sock *sk)
 {
+	if (!sk->sk_bpf_storage)
+		return NULL;
 	return bpf_sk_storage_get(&tracked_sockets, sk, 0, 0);
 }
 
@@ -220,19 +215,13 @@ static __always_inline int track_state(struct sock *sk, int old_state, int new_s
 	return 0;
 }
 
-static __always_inline bool is_passing_error(int error)
-{
-	return error == EAGAIN || error == EINTR || error == EFAULT || error == EINVAL ||
-	       (error >= ERESTART_FIRST && error <= ERESTART_LAST);
-}
-
 /* A receive that returned no data: the end of the stream or a hard error, told once each. */
 static __always_inline int track_no_data(struct sock *sk, struct tracked *tracked, int ret)
 {
 	struct state_change change = {.kind = EVENT_EOF, .error = -ret};
 	struct positions positions;
 
-	if (tracked->eof_reported == change.error || is_passing_error(change.error))
+	if (tracked->eof_reported == change.error)
 		return 0;
 	if (!ret) {
 		/* A receive of no bytes returns 0 too. */

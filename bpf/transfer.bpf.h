@@ -12,6 +12,14 @@
 #define MSG_TRUNC    0x20
 #define MSG_ERRQUEUE 0x2000
 
+#define EAGAIN 11
+#define EINTR  4
+#define EFAULT 14
+#define EINVAL 22
+#define ERESTART_FIRST \
+	512 /* ERESTARTSYS ... ERESTART_RESTARTBLOCK, <linux/errno.h>: never reach the program */
+#define ERESTART_LAST 516
+
 static __always_inline __u32 *missed_of(struct tracked *tracked, int direction)
 {
 	return direction == DIRECTION_SEND ? &tracked->missed[DIRECTION_SEND]
@@ -51,15 +59,30 @@ static __always_inline int transfer_bytes(struct sock *sk, struct tracked *track
 	return 0;
 }
 
+static __always_inline bool is_passing_error(int error)
+{
+	return error == EAGAIN || error == EINTR || error == EFAULT || error == EINVAL ||
+	       (error >= ERESTART_FIRST && error <= ERESTART_LAST);
+}
+
+/* Nothing to tell: nothing was sent, or a receive would have had to wait. */
+static __always_inline bool moved_nothing(int ret, int direction)
+{
+	return ret <= 0 && (direction == DIRECTION_SEND || is_passing_error(-ret));
+}
+
 /* ret and flags of the call. Peeks, the error queue and urgent data do not move the stream. */
 static __always_inline int handle_transfer(struct sock *sk, int ret, int direction, int flags)
 {
-	struct tracked *tracked = track_find(sk);
+	struct tracked *tracked;
 
-	if (!tracked || (flags & (MSG_ERRQUEUE | MSG_OOB)))
+	if (moved_nothing(ret, direction) || (flags & (MSG_ERRQUEUE | MSG_OOB)))
+		return 0;
+	tracked = track_find(sk);
+	if (!tracked)
 		return 0;
 	if (ret <= 0)
-		return direction == DIRECTION_RECV ? track_no_data(sk, tracked, ret) : 0;
+		return track_no_data(sk, tracked, ret);
 	if (flags & MSG_PEEK)
 		return 0;
 	if (!track_announced(sk, tracked)) {

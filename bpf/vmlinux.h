@@ -103,11 +103,14 @@ struct sock_common {
 	long unsigned int skc_flags;
 };
 
+struct bpf_local_storage;
+
 struct sock {
 	struct sock_common __sk_common;
 	int sk_err;
 	short unsigned int sk_protocol;
 	unsigned char sk_shutdown;
+	struct bpf_local_storage *sk_bpf_storage;
 };
 
 struct tcp_sock {

@@ -17,8 +17,11 @@
 #include "resolve.h"
 #include "stream.h"
 
-#define DRAIN_US 20000  /* the ring is drained at least this often; it wakes us earlier when it fills */
-#define TICK_US  100000 /* time-outs of requests and of late records */
+/*
+ * The ring is drained and time-outs are looked after at this pace; a ring that fills wakes us earlier, and a
+ * scrape drains it first. Fewer wake-ups cost less than fresher figures are worth: docs/performance.md.
+ */
+#define TICK_US 100000
 
 #define CLIENTS_WALK_NS 10000000ull /* a walk over open files that takes longer is made less often */
 
@@ -48,7 +51,7 @@ struct observation {
 	struct classify *classify;
 	struct clusters *clusters;
 	struct conns *conns;
-	struct loop_source *ring, *drain_timer, *tick_timer, *proxy_timer;
+	struct loop_source *ring, *tick_timer, *proxy_timer;
 	uint64_t evicted_before;
 	unsigned int walks_skipped; /* walks for clients that are still to be left out */
 	uint64_t lost_seen,
@@ -82,14 +85,18 @@ static void on_record(void *ctx, const struct event *event)
 	conns_event(o->conns, event);
 }
 
-static void drain(void *ctx, uint32_t what)
+static void drain(struct observation *o)
 {
-	struct observation *o = ctx;
 	int n = probe_drain(o->probe, on_record, o);
 
-	(void)what;
 	if (n < 0)
 		log_error("reading the ring buffer: %s", strerror(-n));
+}
+
+static void on_filled(void *ctx, uint32_t what)
+{
+	(void)what;
+	drain(ctx);
 }
 
 static void on_lost_end(void *ctx, uint64_t sock)
@@ -116,7 +123,7 @@ static void recover(struct observation *o)
 	o->recovered_ns = now_ns();
 	if (probe_scan(o->probe))
 		log_warning("looking for connections whose records were lost: %s", probe_error());
-	drain(o, 0);
+	drain(o);
 	probe_lost_ends(o->probe, on_lost_end, o);
 }
 
@@ -126,7 +133,7 @@ static void tick(void *ctx, uint32_t what)
 	bool complete;
 
 	(void)what;
-	drain(o, 0); /* we may be late ourselves: what has come is no reason for a time-out */
+	drain(o); /* we may be late ourselves: what has come is no reason for a time-out */
 	recover(o);
 	complete = !o->lost_ns || now_ns() > o->lost_ns + DOUBT_NS;
 	conns_tick(o->conns, now_ns(), complete);
@@ -254,7 +261,7 @@ void observation_sync(struct observation *o)
 	struct probe_totals totals;
 	struct conns_totals conns;
 
-	drain(o, 0); /* the queue's depth is of now, not of the last drain */
+	drain(o); /* the queue's depth is of now, not of the last drain */
 	probe_totals(o->probe, &totals);
 	conns_totals(o->conns, &conns);
 	clusters_sync(o->clusters);
@@ -318,10 +325,8 @@ static int attach(struct observation *o)
 
 static int listen_to_loop(struct observation *o)
 {
-	int err = loop_add_fd(o->loop, probe_fd(o->probe), EPOLLIN, drain, o, &o->ring);
+	int err = loop_add_fd(o->loop, probe_fd(o->probe), EPOLLIN, on_filled, o, &o->ring);
 
-	if (!err)
-		err = loop_add_timer(o->loop, DRAIN_US, DRAIN_US, drain, o, &o->drain_timer);
 	if (!err)
 		err = loop_add_timer(o->loop, TICK_US, TICK_US, tick, o, &o->tick_timer);
 	if (err)
@@ -362,7 +367,6 @@ void observation_free(struct observation **observation)
 	if (!o)
 		return;
 	loop_remove(&o->ring);
-	loop_remove(&o->drain_timer);
 	loop_remove(&o->tick_timer);
 	loop_remove(&o->proxy_timer);
 	if (o->probe && o->conns)

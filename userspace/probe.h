@@ -58,7 +58,7 @@ int probe_scan(struct probe *probe);
  */
 int probe_clients(struct probe *probe, uint32_t *count);
 
-/* Readable when the ring passed its fill threshold; otherwise drain by timer (20 ms is a good period). */
+/* Readable when the ring passed its fill threshold; otherwise drain by timer (100 ms is a good period). */
 int probe_fd(const struct probe *probe);
 /* Handles what is there; returns the number of records or -errno. */
 int probe_drain(struct probe *probe, probe_handler *handler, void *ctx);

@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * sqlshape - reads SQL text as far as its lexical structure goes: comments, literals, quoted identifiers,
- * parameters.
+ * sqlshape - what SQL texts have in common that differ in literals, spacing and comments only.
  *
- * Follows the PostgreSQL manual, chapter "Lexical Structure". Pure: no allocation, no I/O, linear time,
- * constant stack. Where the text cannot be read for certain (an unterminated literal or comment; a backslash
- * before a quote in an ordinary string, which means one thing with standard_conforming_strings and another
- * without) the functions say -EILSEQ rather than guess: what leaves the process must not carry a literal.
+ * Reads no more than the lexical structure (sqllex.h). Pure, linear time, constant stack. Where the text
+ * cannot be read for certain the functions say -EILSEQ rather than guess: what leaves the process must not
+ * carry a literal.
  */
 #ifndef MO_SQLSHAPE_H
 #define MO_SQLSHAPE_H

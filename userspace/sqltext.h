@@ -3,8 +3,8 @@
  * sqltext - what the first words of SQL statements tell without a parser: transaction control, session
  * settings, and whether a transaction block opens or ends.
  *
- * Knows comments, quoted strings and identifiers, and dollar quotes, so that a semicolon inside them splits
- * nothing. Pure.
+ * Reads the lexical structure (sqllex.h), so that a semicolon inside of comments, literals and quoted
+ * identifiers splits nothing; what cannot be read for certain is read as by default settings. Pure.
  */
 #ifndef MO_SQLTEXT_H
 #define MO_SQLTEXT_H

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * sqllex - cuts SQL text into tokens, as the PostgreSQL manual's chapter "Lexical Structure" lays down:
+ * comments (nesting), strings with their prefixes, dollar quotes, quoted identifiers, numbers, parameters.
+ *
+ * Pure: no allocation, no I/O, linear time, constant stack. A text that cannot be read for certain - an
+ * unterminated literal or comment; a backslash before a quote in an ordinary string, which means one thing
+ * with standard_conforming_strings and another without - is read as far as it goes, and the token says so.
+ */
+#ifndef MO_SQLLEX_H
+#define MO_SQLLEX_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+enum sqllex_kind {
+	SQLLEX_END,
+	SQLLEX_SPACE, /* white space and comments */
+	SQLLEX_WORD,  /* keyword or identifier */
+	SQLLEX_QUOTED_IDENTIFIER,
+	SQLLEX_PARAMETER, /* $1 */
+	SQLLEX_LITERAL,
+	SQLLEX_OTHER, /* one operator character or punctuation */
+};
+
+struct sqllex_token {
+	enum sqllex_kind kind;
+	bool uncertain; /* where it ends is a guess */
+	const char *start, *end;
+};
+
+/* What is left of a text. */
+struct sqllex {
+	const char *at, *end;
+};
+
+/* The next token; of kind SQLLEX_END, again and again, where nothing is left. */
+struct sqllex_token sqllex_next(struct sqllex *lexer);
+/* The same without SQLLEX_SPACE. */
+struct sqllex_token sqllex_next_solid(struct sqllex *lexer);
+/* Upper case of the first size - 1 bytes, NUL-terminated; returns their number. */
+size_t sqllex_upper(const struct sqllex_token *token, char *out, size_t size);
+
+#endif

@@ -8,21 +8,31 @@
 #include <stdlib.h>
 #include <string.h>
 #include <uthash.h>
+#include <xxhash.h>
 
 #include "sqlshape.h"
 
 #define NESTING_MAX 200 /* brackets; libpg_query's recursion is bounded by what we let through */
+#define RECENT      1024
 
 struct entry {
-	UT_hash_handle hh; /* uthash keeps insertion order: the head is the least recently used */
+	UT_hash_handle hh; /* uthash keeps insertion order: the head is looked at first for eviction */
 	uint64_t shape;
+	bool used; /* since it was last looked at for eviction */
 	struct fingerprint fingerprint;
+};
+
+/* A text that was asked for lately, by the hash of its bytes: spares prepared statements the lexer. */
+struct recent {
+	uint64_t text;
+	struct entry *entry;
 };
 
 struct fingerprints {
 	struct entry *table;
 	size_t capacity;
 	uint64_t evicted;
+	struct recent recent[RECENT];
 };
 
 static bool shows_text(const char *tag)
@@ -105,9 +115,26 @@ static int describe(const char *text, size_t len, bool cut, struct fingerprint *
 
 static void forget(struct fingerprints *fingerprints, struct entry *entry)
 {
+	memset(fingerprints->recent, 0, sizeof(fingerprints->recent));
 	HASH_DEL(fingerprints->table, entry);
 	free(entry->fingerprint.text);
 	free(entry);
+}
+
+/* Of those not used since their last turn the oldest: nearly the least recently used, and a hit costs
+ * nothing.
+ */
+static void evict_one(struct fingerprints *fingerprints)
+{
+	struct entry *entry;
+
+	while ((entry = fingerprints->table)->used) {
+		entry->used = false;
+		HASH_DELETE(hh, fingerprints->table, entry);
+		HASH_ADD(hh, fingerprints->table, shape, sizeof(entry->shape), entry);
+	}
+	forget(fingerprints, entry);
+	fingerprints->evicted++;
 }
 
 static struct entry *remember(struct fingerprints *fingerprints, uint64_t shape, const char *text, size_t len,
@@ -123,16 +150,13 @@ static struct entry *remember(struct fingerprints *fingerprints, uint64_t shape,
 		free(entry);
 		return NULL;
 	}
-	if (HASH_COUNT(fingerprints->table) >= fingerprints->capacity) {
-		forget(fingerprints, fingerprints->table);
-		fingerprints->evicted++;
-	}
+	if (HASH_COUNT(fingerprints->table) >= fingerprints->capacity)
+		evict_one(fingerprints);
 	HASH_ADD(hh, fingerprints->table, shape, sizeof(entry->shape), entry);
 	return entry;
 }
 
-const struct fingerprint *fingerprint_of(struct fingerprints *fingerprints, const char *text, size_t len,
-					 int cut)
+static struct entry *entry_of(struct fingerprints *fingerprints, const char *text, size_t len, bool cut)
 {
 	struct entry *entry;
 	uint64_t shape = 0; /* of all that cannot be read */
@@ -140,14 +164,27 @@ const struct fingerprint *fingerprint_of(struct fingerprints *fingerprints, cons
 	if (sqlshape_hash(text, len, &shape))
 		shape = 0;
 	HASH_FIND(hh, fingerprints->table, &shape, sizeof(shape), entry);
-	if (!entry) {
-		entry = shape ? remember(fingerprints, shape, text, len, cut)
-			      : remember(fingerprints, 0, "", 0, true);
-	} else {
-		HASH_DELETE(hh, fingerprints->table, entry);
-		HASH_ADD(hh, fingerprints->table, shape, sizeof(entry->shape), entry);
+	if (entry) {
+		entry->used = true;
+		return entry;
 	}
-	return entry ? &entry->fingerprint : NULL;
+	return shape ? remember(fingerprints, shape, text, len, cut) : remember(fingerprints, 0, "", 0, true);
+}
+
+const struct fingerprint *fingerprint_of(struct fingerprints *fingerprints, const char *text, size_t len,
+					 int cut)
+{
+	uint64_t hash = XXH3_64bits(text, len);
+	struct recent *recent = &fingerprints->recent[hash % RECENT];
+
+	if (recent->entry && recent->text == hash) {
+		recent->entry->used = true;
+	} else {
+		struct entry *entry = entry_of(fingerprints, text, len, cut);
+
+		*recent = (struct recent){hash, entry};
+	}
+	return recent->entry ? &recent->entry->fingerprint : NULL;
 }
 
 int fingerprints_new(struct fingerprints **out, size_t capacity)

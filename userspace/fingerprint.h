@@ -30,7 +30,7 @@ struct fingerprint {
 
 struct fingerprints;
 
-/* capacity: shapes remembered; past it the least recently used goes. Returns 0 or -ENOMEM. */
+/* capacity: shapes remembered; past it one that was not used lately goes. Returns 0 or -ENOMEM. */
 int fingerprints_new(struct fingerprints **out, size_t capacity);
 void fingerprints_free(struct fingerprints **fingerprints);
 /* NULL only when out of memory. cut: the text is longer than what is given. */

@@ -83,7 +83,7 @@ static void other_commands_show_their_tag_only(void **state)
 	fingerprints_free(&f);
 }
 
-static void the_cache_is_bounded_and_drops_the_least_recently_used(void **state)
+static void the_cache_is_bounded_and_keeps_what_is_in_use(void **state)
 {
 	char text[64];
 	struct fingerprints *f;
@@ -147,7 +147,7 @@ int main(void)
 	    cmocka_unit_test(literals_never_leave),
 	    cmocka_unit_test(texts_that_differ_in_literals_share_a_number_and_a_text),
 	    cmocka_unit_test(other_commands_show_their_tag_only),
-	    cmocka_unit_test(the_cache_is_bounded_and_drops_the_least_recently_used),
+	    cmocka_unit_test(the_cache_is_bounded_and_keeps_what_is_in_use),
 	    cmocka_unit_test(deep_nesting_is_not_given_to_the_parser),
 	    cmocka_unit_test(stripping_removes_comments_and_folds_white_space_outside_of_literals),
 	};

@@ -5,6 +5,7 @@
 #include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/queue.h>
 #include <uthash.h>
 
 #include "stream.h"
@@ -17,6 +18,7 @@ enum closer { CLOSER_NONE, CLOSER_SERVER, CLOSER_CLIENT };
 
 struct conn {
 	UT_hash_handle hh;
+	LIST_ENTRY(conn) awake_entry; /* while awake */
 	struct conns *owner;
 	struct conn_view view;
 	struct stream *stream;
@@ -32,10 +34,13 @@ struct conn {
 	bool attempting;  /* this attempt's result is still open */
 	bool asked;       /* the proxy has sent something */
 	bool ended;       /* the session is closed */
+	bool awake;       /* in the list of those that time may change */
 };
 
 struct conns {
 	struct conn *table;
+	struct conn *last;            /* of the last record: the next one is often the same */
+	LIST_HEAD(, conn) awake_list; /* what had a record, and is not quiet since */
 	struct conns_options options;
 	struct conn_sink sink;
 	struct conns_totals totals;
@@ -236,8 +241,27 @@ static void conn_end(struct conn *conn, enum session_end how, uint64_t now_ns)
 	conn->owner->sink.closed(conn->owner->sink.ctx, &conn->view);
 }
 
+static void wake(struct conn *conn)
+{
+	if (conn->awake)
+		return;
+	LIST_INSERT_HEAD(&conn->owner->awake_list, conn, awake_entry);
+	conn->awake = true;
+}
+
+static void rest(struct conn *conn)
+{
+	if (!conn->awake)
+		return;
+	LIST_REMOVE(conn, awake_entry);
+	conn->awake = false;
+}
+
 static void conn_free(struct conn *conn)
 {
+	rest(conn);
+	if (conn->owner->last == conn)
+		conn->owner->last = NULL;
 	HASH_DEL(conn->owner->table, conn);
 	conn->owner->totals.open--;
 	session_free(&conn->session);
@@ -417,11 +441,20 @@ static void on_data(struct conn *conn, const struct event_data *data)
 	count_state(conn);
 }
 
+static struct conn *conn_find(struct conns *conns, uint64_t id)
+{
+	struct conn *conn = conns->last;
+
+	if (!conn || conn->view.id != id)
+		HASH_FIND(hh, conns->table, &id, sizeof(id), conn);
+	conns->last = conn;
+	return conn;
+}
+
 void conns_event(struct conns *conns, const struct event *event)
 {
-	struct conn *conn;
+	struct conn *conn = conn_find(conns, event->sock);
 
-	HASH_FIND(hh, conns->table, &event->sock, sizeof(event->sock), conn);
 	if (event->kind == EVENT_OPEN && !conn) {
 		on_open(conns, (const struct event_open *)event);
 		return;
@@ -431,6 +464,7 @@ void conns_event(struct conns *conns, const struct event *event)
 		return;
 	}
 	conn->last_ns = event->time;
+	wake(conn);
 	if (event->kind == EVENT_STATE)
 		on_state(conn, (const struct event_state *)event);
 	else if (event->kind == EVENT_DATA)
@@ -439,6 +473,13 @@ void conns_event(struct conns *conns, const struct event *event)
 		on_eof(conn, (const struct event_state *)event);
 	else if (event->kind == EVENT_END)
 		on_end(conn, event);
+}
+
+/* Nothing is held back, outstanding or about to end: only a record changes it. */
+static bool is_quiet(const struct conn *conn)
+{
+	return conn->ended || (!stream_waits(conn->stream) && !session_waits(conn->session) &&
+			       conn->closer != CLOSER_CLIENT);
 }
 
 static void conn_tick(struct conn *conn, uint64_t now_ns, bool complete)
@@ -457,8 +498,12 @@ void conns_tick(struct conns *conns, uint64_t now_ns, bool complete)
 {
 	struct conn *conn, *next;
 
-	HASH_ITER (hh, conns->table, conn, next)
+	for (conn = LIST_FIRST(&conns->awake_list); conn; conn = next) {
+		next = LIST_NEXT(conn, awake_entry);
 		conn_tick(conn, now_ns, complete);
+		if (is_quiet(conn))
+			rest(conn);
+	}
 }
 
 void conns_lost(struct conns *conns, uint64_t sock, uint64_t now_ns)

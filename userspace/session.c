@@ -302,6 +302,11 @@ void session_tick(struct session *session, uint64_t now_ns)
 	}
 }
 
+bool session_waits(const struct session *session)
+{
+	return session->pipeline.count || session->held_count;
+}
+
 /* ------------------------------------------------------------------------------------------ the end */
 
 /* What becomes of what is open; see "Words" in session.h for the client's close in an idle block. */

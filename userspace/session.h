@@ -199,6 +199,8 @@ void session_received_gap(struct session *session, uint64_t len, uint64_t time_n
 /* Settles requests that wait longer than request_timeout, and as unknown what waits that long for its pairing
  * to be proven while the connection is silent. Cheap when there is nothing to do. */
 void session_tick(struct session *session, uint64_t now_ns);
+/* False while session_tick has nothing to do. */
+bool session_waits(const struct session *session);
 /* Settles what is open. Nothing may follow but session_free. */
 void session_close(struct session *session, enum session_end how, uint64_t now_ns);
 

@@ -337,6 +337,11 @@ void stream_data(struct stream *stream, const struct event_data *record)
 			      record->h.time);
 }
 
+bool stream_waits(const struct stream *stream)
+{
+	return stream->held || stream->sides[0].marked || stream->sides[1].marked;
+}
+
 void stream_tick(struct stream *stream, uint64_t now_ns)
 {
 	for (int i = 0; i < 2; i++) {

@@ -65,6 +65,8 @@ void stream_tick(struct stream *stream, uint64_t now_ns);
 /* Nothing more will come: delivers all that is held back, with gaps for what is missing, also up to the
  * positions of the last stream_state(). */
 void stream_flush(struct stream *stream, uint64_t now_ns);
+/* False while stream_tick has nothing to do. */
+bool stream_waits(const struct stream *stream);
 /* Bytes held back now. */
 size_t stream_held(const struct stream *stream);
 

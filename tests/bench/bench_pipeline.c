@@ -394,10 +394,10 @@ static void run_idle(uint32_t count, bool prepared)
 		play(&bench);
 	}
 	before = resident() - before;
-	conns_tick(bench.conns, bench.tape.now); /* finds them quiet */
+	conns_tick(bench.conns, bench.tape.now, true); /* finds them quiet */
 	taken = seconds();
 	for (int i = 0; i < 10; i++)
-		conns_tick(bench.conns, bench.tape.now);
+		conns_tick(bench.conns, bench.tape.now, true);
 	taken = (seconds() - taken) / 10;
 	printf("%6u connections%s: %6.0f bytes each, conns_tick %6.0f us\n", count,
 	       prepared ? " with 7 prepared statements" : "", (double)before / count, taken * 1e6);

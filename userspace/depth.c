@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
+#include <math.h>
 #include <stdlib.h>
 
 #include "depth.h"
 
-#define MEMORY     2000 /* statements that r remembers */
-#define ENOUGH     200  /* statements before r is believed */
+#define MEMORY     2000.0 /* arrivals that r remembers: it is as sure of a small share as of a large one */
+#define SHARE_MIN  0.02
+#define ENOUGH     200 /* statements before r is believed */
 #define ONE_BY_ONE 4096
 
 int depth_new(struct depth **out, uint64_t span)
@@ -75,10 +77,12 @@ void depth_left(struct depth *depth, uint64_t time, bool arrived)
 
 static void learn_slice(struct depth *depth, const struct depth_slice *slice)
 {
-	double keep = slice->sent < MEMORY ? 1 - slice->sent / (double)MEMORY : 0;
+	double expected, keep;
 
 	if (!slice->sent)
 		return;
+	expected = slice->sent * fmax(depth_share(depth), SHARE_MIN);
+	keep = expected < MEMORY ? 1 - expected / MEMORY : 0;
 	depth->sent = depth->sent * keep + slice->sent;
 	depth->arrived = depth->arrived * keep + (slice->sent - slice->waiting);
 	depth->total += slice->sent;

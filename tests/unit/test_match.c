@@ -588,6 +588,34 @@ static void memory_does_not_grow_after_the_first_round(void **ctx)
 	assert_int_equal(match_bytes(s->match), bytes);
 }
 
+/*
+ * 100,000 statements a second, each text once, half of them mirrored. An hour is 120 horizons of 30 s; here
+ * as many of 100 ms, since what could pile up does so with each horizon.
+ */
+static void memory_after_the_horizons_of_an_hour_is_that_after_the_first(void **ctx)
+{
+	struct match_options options = {.horizon_ns = 100 * MS, .answer_timeout_ns = 200 * MS};
+	struct stand *s = *ctx;
+	size_t bytes = 0;
+
+	match_free(&s->match);
+	assert_int_equal(match_new(&s->match, &options, &(struct match_sink){0}), 0);
+	for (unsigned i = 0; i < 120 * 10000; i++, s->now += SECOND / 100000) {
+		answer(s, &s->primary[0], send_to(s, &s->primary[0], 1000000 + i, s->now), "", 1, 1);
+		if (i % 2 && i > 50)
+			answer(s, &s->mirror[0], send_to(s, &s->mirror[0], 1000000 + i - 50, s->now), "", 1,
+			       1);
+		if (i % 10000 == 0)
+			match_tick(s->match, s->now);
+		if (i == 5 * 10000)
+			bytes = match_bytes(s->match);
+	}
+	assert_int_equal(match_bytes(s->match), bytes);
+	assert_true(match_entries(s->match) < 3 * 10000);
+	assert_true(counters(s)->matched > 590000);
+	assert_int_equal(counters(s)->unmatched[MATCH_PRIMARY][MATCH_EVICTED], 0);
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -622,6 +650,7 @@ int main(void)
 	    CASE(a_closed_connection_leaves_its_pairs_unanswered),
 	    CASE(the_oldest_on_its_way_is_told_by_age),
 	    CASE(memory_does_not_grow_after_the_first_round),
+	    CASE(memory_after_the_horizons_of_an_hour_is_that_after_the_first),
 	};
 
 	return cmocka_run_group_tests_name("match", tests, NULL, NULL);

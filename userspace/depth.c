@@ -9,6 +9,7 @@
 #define SHARE_MIN  0.02
 #define ENOUGH     200 /* statements before r is believed */
 #define ONE_BY_ONE 4096
+#define MARGIN_NS  100000000ull /* by which a lag may grow at once */
 
 int depth_new(struct depth **out, uint64_t span)
 {
@@ -90,7 +91,7 @@ static void learn_slice(struct depth *depth, const struct depth_slice *slice)
 
 void depth_learn(struct depth *depth, const struct lagdist *dist, uint64_t last_match)
 {
-	uint64_t margin = lagdist_longest(dist) + lagdist_longest(dist) / 5, until;
+	uint64_t margin = 2 * lagdist_longest(dist) + MARGIN_NS, until;
 
 	if (!depth->newest || last_match < margin)
 		return;

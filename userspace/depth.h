@@ -46,7 +46,7 @@ void depth_sent(struct depth *depth, uint64_t time);
  * r does not hear of it unless it already has. */
 void depth_left(struct depth *depth, uint64_t time, bool arrived);
 
-/* Lets what is older than 1.2 times the longest lag at the last match go into r. */
+/* Lets what is well older than the longest lag at the last match go into r: a growing backlog is no loss. */
 void depth_learn(struct depth *depth, const struct lagdist *dist, uint64_t last_match);
 /* r; 1 while too little is decided. */
 double depth_share(const struct depth *depth);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "capacity.h"
 #include "depth.h"
 #include "halves.h"
 #include "hotkeys.h"
@@ -36,7 +37,8 @@ struct match {
 	struct depth *depth;
 	struct recent *recent;
 	struct matchclock clock;
-	uint32_t blocks, clients;
+	struct capacity capacity;
+	uint32_t blocks;
 	uint32_t deferred;   /* mirror statements that have arrived but are not paired yet */
 	double fanout;       /* share of further copies among the mirror's statements of unrepeated keys */
 	double certain;      /* share of certain ones among the pairs */
@@ -56,6 +58,7 @@ int match_new(struct match **out, const struct match_options *options, const str
 		return -ENOMEM;
 	match->options = *options;
 	match->sink = *sink;
+	capacity_init(&match->capacity, options->queue_limit);
 	match->observe_rate = 10;
 	if (!match->options.max_entries)
 		match->options.max_entries = MATCH_DEFAULT_ENTRIES;
@@ -188,6 +191,7 @@ static void join(struct match *match, uint32_t primary, uint32_t mirror, uint64_
 	uint64_t lag = arrived > sent ? arrived - sent : 0;
 
 	match->counters.matched++;
+	capacity_arrived(&match->capacity);
 	match->counters.ambiguous += !certain;
 	match->counters.clamped += arrived < sent;
 	if (certain)
@@ -229,6 +233,8 @@ static void sent_to_primary(struct match *match, struct match_connection *connec
 	if (!index)
 		return;
 	note_repeated(match, key, query->sent_ns);
+	capacity_sent(&match->capacity, connection->entered_block != connection->block);
+	connection->entered_block = connection->block;
 	depth_sent(match->depth, query->sent_ns);
 	early = halves_find(&match->halves, MATCH_MIRROR, key);
 	if (early) {
@@ -531,6 +537,7 @@ void match_tick(struct match *match, uint64_t now)
 {
 	uint64_t timeout = match->options.answer_timeout_ns;
 
+	capacity_bound(&match->capacity, now); /* moves on */
 	depth_learn(match->depth, match->dist, match->clock.steady);
 	expire_primary(match, now);
 	expire_mirror(match, now);
@@ -540,7 +547,7 @@ void match_tick(struct match *match, uint64_t now)
 
 void match_set_clients(struct match *match, uint32_t clients)
 {
-	match->clients = clients;
+	capacity_set_clients(&match->capacity, clients);
 }
 
 /* ------------------------------------------------------------------------------------------ figures */
@@ -572,7 +579,7 @@ static uint64_t judged_at(const struct match *match, uint64_t now)
 
 double match_depth(struct match *match, uint64_t now)
 {
-	double cap = (double)match->options.queue_limit * match->clients, sum;
+	double bound = capacity_bound(&match->capacity, now), sum;
 
 	if (!match->clock.last)
 		return NAN;
@@ -581,7 +588,7 @@ double match_depth(struct match *match, uint64_t now)
 	sum = depth_estimate(match->depth, match->dist, &match->halves.pending,
 			     &match->halves.waiting[MATCH_PRIMARY], judged_at(match, now));
 	sum = after_silence(match, now, fmax(sum - match->deferred, 0));
-	return cap > 0 && sum > cap ? cap : sum;
+	return fmin(sum, bound);
 }
 
 double match_share(const struct match *match)

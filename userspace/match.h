@@ -99,7 +99,7 @@ void match_answered(struct match *match, struct match_connection *connection,
 
 /* Lets go what has waited long enough. To be called about ten times a second. */
 void match_tick(struct match *match, uint64_t now_ns);
-/* The proxy's client connections as they are now; 0 = not known. */
+/* The proxy's client connections as they are now; 0 = not known. See capacity.h. */
 void match_set_clients(struct match *match, uint32_t clients);
 
 /* Statements on their way; NaN before the first match. */

@@ -42,7 +42,8 @@ struct match_connection {
 	uint8_t endpoint; /* which server of the mirror, below MATCH_ENDPOINTS */
 	bool twin_known;  /* twin_block comes from a certain pair */
 	uint8_t deferred_count;
-	uint32_t block;      /* of its current transaction or request; 0 before the first */
+	uint32_t entered_block; /* primary: that of the last statement that takes part */
+	uint32_t block;         /* of its current transaction or request; 0 before the first */
 	uint32_t twin_block; /* mirror: the primary's block that it is taken for a copy of; 0 = not known */
 	uint64_t twin_time;  /* when a statement of that block was sent */
 	uint32_t unanswered_first; /* entries, in order of serial */

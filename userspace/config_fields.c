@@ -334,7 +334,15 @@ static int parse_readiness(struct reader *r, const struct tree *node, void *targ
 	    READINESS_CHECKS(READINESS_FIELD)};
 #undef READINESS_FIELD
 
-	return parse_mapping(r, node, fields, sizeof(fields) / sizeof(*fields), target);
+	const struct readiness_settings *settings = target;
+	int err = parse_mapping(r, node, fields, sizeof(fields) / sizeof(*fields), target);
+
+	if (!err && settings->thresholds[READINESS_observed] * 1e6 > settings->window_us)
+		return reader_fail_key(
+		    r, node,
+		    "observed (by default 30m) is longer than window (1h): that could never be "
+		    "ready; shorten it too");
+	return err;
 }
 
 static int parse_root(struct reader *r, const struct tree *node)

@@ -315,6 +315,11 @@ static void a_wrong_type_or_value_says_what_is_allowed(void **state)
 	     "f:1:15: max_clusters: \"1.5\" is not allowed; write a whole number from 1 to 64"},
 	    {"log_level: loud\n",
 	     "f:1:12: log_level: \"loud\" is not allowed; write error, warning, info or debug"},
+	    {ONE("  result_checksum: yes\n"),
+	     "f:6:20: clusters[0].result_checksum: \"yes\" is not allowed; write off, ordered or set"},
+	    {"readiness: { window: 10m }\n", "f:1:12: readiness: observed (by default 30m) is longer than "
+					     "window (1h): that could never be ready; "
+					     "shorten it too"},
 	    {"pin: sys/fs/bpf\n", "f:1:6: pin: \"sys/fs/bpf\" is not allowed; write the absolute path of a "
 				  "directory below a bpffs"},
 	    {"listen: localhost:1\n", "f:1:9: listen: \"localhost:1\": the host must be a numeric address of "

@@ -155,7 +155,7 @@ static void set_constants(struct probe *probe, const struct probe_options *optio
 
 	rodata->max_piece_bytes = options->max_piece_bytes;
 	rodata->ring_data_bytes = options->ring_bytes - reserve;
-	rodata->ring_wake_bytes = options->ring_bytes / 4;
+	rodata->ring_wake_bytes = options->ring_bytes / 16;
 	rodata->ring_wake_step = options->ring_bytes / 16;
 }
 

@@ -31,7 +31,7 @@ UNIT      := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/te
 
 TEST_PROGRAMS := $(patsubst tests/integration/%.c,$(BUILD)/tests/%,$(wildcard tests/integration/*.c))
 
-.PHONY: all unit test-programs check check-queue check-differential lint install demo bench bench-match bench-pipeline fuzz FORCE clean help print-cflags
+.PHONY: all unit test-programs check check-queue check-differential check-kernels lint install demo bench bench-match bench-pipeline fuzz FORCE clean help print-cflags
 .SECONDARY:
 all: $(BUILD)/mirror-observer
 
@@ -105,6 +105,21 @@ SEED       ?=
 check-differential: all $(BUILD)/tests/mirror-proxy $(BUILD)/tests/differential
 	tests/differential/run --statements $(STATEMENTS) $(addprefix --seed ,$(SEED))
 
+# The attach modes on Debian's kernels, in virtual machines; there the programs as other compilers build them are loaded
+# as well. KERNELS="--kernel 6.1 --mode fexit" runs a part.
+KERNELS ?=
+COMPILERS := 14 16 19
+
+$(BUILD)/clang-%/observer.skel.h $(BUILD)/clang-%/kprobe.skel.h: bpf/observer.bpf.c bpf/kprobe.bpf.c $(wildcard bpf/*.h)
+	$(MAKE) BUILD=$(BUILD)/clang-$* CLANG=clang-$* $(BUILD)/clang-$*/observer.skel.h $(BUILD)/clang-$*/kprobe.skel.h
+
+# The library's programs.c, compiled here with those skeletons, takes the place of its own.
+$(BUILD)/clang-%/probe_dump: $(BUILD)/clang-%/observer.skel.h tests/integration/probe_dump.c userspace/programs.c $(BUILD)/libobserver.a
+	$(CC) -I$(@D) $(ALL_CFLAGS) -o $@ $(filter %.c %.a,$^) $(LDLIBS)
+
+check-kernels: all test-programs $(COMPILERS:%=$(BUILD)/clang-%/probe_dump)
+	tests/vm/matrix $(KERNELS)
+
 FORCE:
 
 # Each tests/fuzz/fuzz_NAME.c with the library under clang's fuzzer and sanitizers, FUZZ_SECONDS each. It begins with
@@ -171,6 +186,7 @@ help:
 	@echo 'make check-queue  queue depth and lag against the test proxy that knows the truth (as root)'
 	@echo 'make fuzz      all fuzzers, FUZZ_SECONDS (60) each'
 	@echo 'make check-differential  random sessions: client, server and observer agree (as root; STATEMENTS=, SEED=)'
+	@echo 'make check-kernels  the attach modes on other kernels, in virtual machines (as root)'
 	@echo 'make lint      format, include rules, licence lines, shell, man pages, documentation of metrics and keys'
 	@echo 'make demo      scripts/demo: real servers, a real proxy, true figures (as root)'
 	@echo 'make bench     what observing costs, measured (as root)'

@@ -119,12 +119,19 @@ static __always_inline void copy_nothing(struct transfer *transfer, __u8 loss)
 	transfer_advance(transfer, transfer->left, data != NULL);
 }
 
+static __always_inline bool read_vector(const struct user_memory *memory, struct user_iovec *buffer)
+{
+	const void *at = (const void *)memory->vector;
+
+	return memory->vector_in_kernel ? !bpf_probe_read_kernel(buffer, sizeof(*buffer), at)
+					: !bpf_probe_read_user(buffer, sizeof(*buffer), at);
+}
+
 static __always_inline bool next_buffer(struct transfer *transfer)
 {
 	struct user_iovec buffer;
 
-	if (!transfer->memory.vector_left ||
-	    bpf_probe_read_user(&buffer, sizeof(buffer), (const void *)transfer->memory.vector))
+	if (!transfer->memory.vector_left || !read_vector(&transfer->memory, &buffer))
 		return false;
 	transfer->memory.vector += sizeof(buffer);
 	transfer->memory.vector_left--;
@@ -160,7 +167,11 @@ __noinline int copy_step(struct transfer *transfer)
 
 static long copy_next(__u32 i, struct transfer *transfer)
 {
-	return copy_step(transfer) != 0;
+	int done = copy_step(transfer);
+
+	barrier_var(
+	    done); /* the verifier wants to see a 0 or 1, which newer compilers know without looking */
+	return done ? 1 : 0;
 }
 
 /* Copies what the call moved, within the bounds of event.h. */

@@ -32,12 +32,31 @@ struct tracked {
 
 #define NO_EOF (-1)
 
+/*
+ * In kprobes (BY_ADDRESS) the verifier knows a sock as a number only: no storage of its own and no plain
+ * loads. There the sockets are in a bounded hash by address, from which tcp_destroy_sock takes them.
+ */
+#ifdef BY_ADDRESS
+#define MAX_TRACKED 16384
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, MAX_TRACKED);
+	__type(key, __u64);
+	__type(value, struct tracked);
+} tracked_sockets SEC(".maps");
+
+#define FIELD(object, field) BPF_CORE_READ(object, field)
+#else
 struct {
 	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__type(key, int);
 	__type(value, struct tracked);
 } tracked_sockets SEC(".maps");
+
+#define FIELD(object, field) ((object)->field)
+#endif
 
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
@@ -49,6 +68,12 @@ const volatile __u32 max_piece_bytes = EVENT_MAX_PIECE;
 const volatile __u32 ring_data_bytes = (1 << 20) - (1 << 17); /* the rest is kept for control records */
 const volatile __u32 ring_wake_bytes = 1 << 18;               /* wake user space from this fill on ... */
 const volatile __u32 ring_wake_step = 1 << 16;                /* ... and again with each such step */
+
+/* Of tcp_recvmsg: it lost `nonblock` in Linux 5.19 and `addr_len` by 6.18. */
+#define RECEIVE_ARGUMENTS_FEWEST   4
+#define RECEIVE_ARGUMENTS          5
+#define RECEIVE_ARGUMENTS_NONBLOCK 6
+const volatile __u32 receive_arguments = RECEIVE_ARGUMENTS;
 
 /* Memory-mapped: probe.c writes the filter that is not active, then switches. */
 struct filter filters[2];

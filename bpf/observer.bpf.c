@@ -1,85 +1,41 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
-/* The attach points. Everything else is in the parts that they include. */
-#include "clients.bpf.h"
-#include "transfer.bpf.h"
+/* The attach points of the modes `tracepoint` and `fexit`: programs.c chooses. Everything else is in the
+ * parts included. */
+#include "connection.bpf.h"
 
 SEC("tp_btf/sock_send_length")
 int BPF_PROG(on_send, struct sock *sk, int ret, int flags)
 {
-	return handle_transfer(sk, ret, DIRECTION_SEND, 0);
+	return handle_transfer(sk, ret, DIRECTION_SEND, 0, NULL);
 }
 
 SEC("tp_btf/sock_recv_length")
-int BPF_PROG(on_recv, struct sock *sk, int ret, int flags)
+int BPF_PROG(on_receive, struct sock *sk, int ret, int flags)
 {
-	return handle_transfer(sk, ret, DIRECTION_RECV, flags);
+	return handle_transfer(sk, ret, DIRECTION_RECV, flags, NULL);
 }
 
-SEC("tp_btf/inet_sock_set_state")
-int BPF_PROG(on_state, struct sock *sk, int old_state, int new_state)
+SEC("fexit/tcp_sendmsg")
+int BPF_PROG(after_send, struct sock *sk, struct msghdr *message, size_t size, int ret)
 {
-	if (new_state == TCP_SYN_SENT)
-		return track_connect(sk);
-	return track_state(sk, old_state, new_state);
-}
-
-SEC("tp_btf/tcp_destroy_sock")
-int BPF_PROG(on_destroy, struct sock *sk)
-{
-	struct tracked *tracked = track_find(sk);
-
-	return tracked ? track_end(sk, tracked) : 0;
+	return handle_transfer(sk, ret, DIRECTION_SEND, 0, message);
 }
 
 /*
- * Connections that existed before: the files of a process tell whose they are. Attach first, then scan. And
- * after records were lost: those of known sockets are told how they stand.
+ * The returned value comes after the arguments, of which kernels have different numbers. Which it is, the
+ * verifier knows when it loads the program: it does not look at the rest.
  */
-SEC("iter/task_file")
-int scan_files(struct bpf_iter__task_file *ctx)
+SEC("fexit/tcp_recvmsg")
+int after_receive(__u64 *args)
 {
-	struct task_struct *task = ctx->task;
-	struct file *file = ctx->file;
-	struct tracked *tracked;
-	struct socket *socket;
-	struct sock *sk;
-	__s32 target;
-	__u8 state;
+	struct sock *sk = (struct sock *)args[0];
+	struct msghdr *message = (struct msghdr *)args[1];
 
-	if (!task || !file)
-		return 0;
-	socket = bpf_sock_from_file(file);
-	if (!socket)
-		return 0;
-	sk = socket->sk;
-	if (!sk || !sock_is_tcp(sk))
-		return 0;
-	tracked = track_find(sk);
-	if (tracked)
-		return track_tell(sk, tracked);
-	state = sk->__sk_common.skc_state;
-	if (state == TCP_CLOSE || state == TCP_LISTEN)
-		return 0;
-	target = track_wanted(sk, task);
-	if (target < 0)
-		return 0;
-	return track_start(sk, target, task->tgid, state, EVENT_F_BEFORE);
-}
-
-/* On demand only, about once a second. */
-SEC("iter/task_file")
-int count_clients(struct bpf_iter__task_file *ctx)
-{
-	struct task_struct *task = ctx->task;
-	struct file *file = ctx->file;
-	struct socket *socket;
-
-	if (!task || !file)
-		return 0;
-	socket = bpf_sock_from_file(file);
-	if (socket && socket->sk)
-		clients_visit(socket->sk, task);
-	return 0;
+	if (receive_arguments == RECEIVE_ARGUMENTS_NONBLOCK)
+		return handle_transfer(sk, args[6], DIRECTION_RECV, args[4], message);
+	if (receive_arguments == RECEIVE_ARGUMENTS)
+		return handle_transfer(sk, args[5], DIRECTION_RECV, args[3], message);
+	return handle_transfer(sk, args[4], DIRECTION_RECV, args[3], message);
 }
 
 char LICENSE[] SEC("license") = "Dual MIT/GPL";

@@ -15,6 +15,15 @@ struct positions {
 	bool drained; /* nothing is left to read */
 };
 
+static __always_inline struct tcp_sock *sock_tcp(struct sock *sk)
+{
+#ifdef BY_ADDRESS
+	return (struct tcp_sock *)sk; /* nothing else is tracked */
+#else
+	return bpf_skc_to_tcp_sock(sk);
+#endif
+}
+
 /*
  * Positions count bytes only. The kernel counts a FIN as one more: our own in write_seq (tracked.fin_sent),
  * the peer's in copied_seq as soon as a receive meets it, even one that also returns data. rcv_nxt always
@@ -23,31 +32,31 @@ struct positions {
 static __always_inline void sock_positions(struct sock *sk, const struct tracked *tracked,
 					   struct positions *out)
 {
-	struct tcp_sock *tcp = bpf_skc_to_tcp_sock(sk);
+	struct tcp_sock *tcp = sock_tcp(sk);
 
 	__builtin_memset(out, 0, sizeof(*out));
 	if (!tcp)
 		return;
-	out->fin = sk->__sk_common.skc_flags & (1ul << SOCK_DONE);
-	out->recv = tcp->copied_seq;
-	out->drained = out->recv == tcp->rcv_nxt;
+	out->fin = FIELD(sk, __sk_common.skc_flags) & (1ul << SOCK_DONE);
+	out->recv = FIELD(tcp, copied_seq);
+	out->drained = out->recv == FIELD(tcp, rcv_nxt);
 	if (out->fin && out->drained)
 		out->recv--;
-	out->send = tcp->write_seq - (tracked->fin_sent ? 1 : 0);
+	out->send = FIELD(tcp, write_seq) - (tracked->fin_sent ? 1 : 0);
 }
 
 static __always_inline __u64 sock_bytes_acked(struct sock *sk)
 {
-	struct tcp_sock *tcp = bpf_skc_to_tcp_sock(sk);
+	struct tcp_sock *tcp = sock_tcp(sk);
 
-	return tcp ? tcp->bytes_acked : 0;
+	return tcp ? FIELD(tcp, bytes_acked) : 0;
 }
 
 static __always_inline bool sock_is_tcp(struct sock *sk)
 {
-	__u16 family = sk->__sk_common.skc_family;
+	__u16 family = FIELD(sk, __sk_common.skc_family);
 
-	return sk->sk_protocol == IPPROTO_TCP && (family == AF_INET || family == AF_INET6);
+	return FIELD(sk, sk_protocol) == IPPROTO_TCP && (family == AF_INET || family == AF_INET6);
 }
 
 static __always_inline void map_ipv4(__u32 *to, __u32 addr)
@@ -61,23 +70,23 @@ static __always_inline void map_ipv4(__u32 *to, __u32 addr)
 /* Network byte order, IPv4 mapped. An AF_INET6 socket that speaks IPv4 holds mapped addresses already. */
 static __always_inline void sock_remote(struct sock *sk, __u32 to[4])
 {
-	if (sk->__sk_common.skc_family == AF_INET)
-		map_ipv4(to, sk->__sk_common.skc_daddr);
+	if (FIELD(sk, __sk_common.skc_family) == AF_INET)
+		map_ipv4(to, FIELD(sk, __sk_common.skc_daddr));
 	else
 		bpf_probe_read_kernel(to, 16, &sk->__sk_common.skc_v6_daddr);
 }
 
 static __always_inline void sock_local(struct sock *sk, __u32 to[4])
 {
-	if (sk->__sk_common.skc_family == AF_INET)
-		map_ipv4(to, sk->__sk_common.skc_rcv_saddr);
+	if (FIELD(sk, __sk_common.skc_family) == AF_INET)
+		map_ipv4(to, FIELD(sk, __sk_common.skc_rcv_saddr));
 	else
 		bpf_probe_read_kernel(to, 16, &sk->__sk_common.skc_v6_rcv_saddr);
 }
 
 static __always_inline __u16 sock_remote_port(struct sock *sk)
 {
-	return bpf_ntohs(sk->__sk_common.skc_dport);
+	return bpf_ntohs(FIELD(sk, __sk_common.skc_dport));
 }
 
 #endif

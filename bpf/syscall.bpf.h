@@ -37,6 +37,7 @@ struct user_memory {
 	__u64 room; /* bytes left at base */
 	__u64 vector;
 	__u64 vector_left; /* struct user_iovec */
+	bool vector_in_kernel;
 };
 
 /*

@@ -10,9 +10,39 @@
 /* Most sockets have no storage at all: seeing that spares them the call. */
 static __always_inline struct tracked *track_find(struct sock *sk)
 {
+#ifdef BY_ADDRESS
+	__u64 address = (__u64)sk;
+
+	return bpf_map_lookup_elem(&tracked_sockets, &address);
+#else
 	if (!sk->sk_bpf_storage)
 		return NULL;
 	return bpf_sk_storage_get(&tracked_sockets, sk, 0, 0);
+#endif
+}
+
+/* What is there for the socket, or a copy of fresh; NULL when there is no room. */
+static __always_inline struct tracked *track_store(struct sock *sk, struct tracked *fresh)
+{
+#ifdef BY_ADDRESS
+	__u64 address = (__u64)sk;
+
+	bpf_map_update_elem(&tracked_sockets, &address, fresh, BPF_NOEXIST);
+	return bpf_map_lookup_elem(&tracked_sockets, &address);
+#else
+	return bpf_sk_storage_get(&tracked_sockets, sk, fresh, BPF_SK_STORAGE_GET_F_CREATE);
+#endif
+}
+
+static __always_inline void track_forget(struct sock *sk)
+{
+#ifdef BY_ADDRESS
+	__u64 address = (__u64)sk;
+
+	bpf_map_delete_elem(&tracked_sockets, &address);
+#else
+	bpf_sk_storage_delete(&tracked_sockets, sk);
+#endif
 }
 
 static __always_inline void count_lost_control(struct tracked *tracked)
@@ -47,9 +77,9 @@ static __always_inline void fill_open(struct event_open *open, struct sock *sk, 
 {
 	sock_local(sk, (__u32 *)open->local);
 	sock_remote(sk, (__u32 *)open->remote);
-	open->local_port = sk->__sk_common.skc_num;
+	open->local_port = FIELD(sk, __sk_common.skc_num);
 	open->remote_port = sock_remote_port(sk);
-	open->netns = sk->__sk_common.skc_net.net->ns.inum;
+	open->netns = BPF_CORE_READ(sk, __sk_common.skc_net.net, ns.inum);
 	open->target = tracked->target;
 }
 
@@ -86,7 +116,8 @@ static __noinline bool track_announce(struct sock *sk, struct tracked *tracked, 
  * known. */
 static __always_inline bool track_announced(struct sock *sk, struct tracked *tracked)
 {
-	return tracked->announced || track_announce(sk, tracked, sk->__sk_common.skc_state, EVENT_F_BEFORE);
+	return tracked->announced ||
+	       track_announce(sk, tracked, FIELD(sk, __sk_common.skc_state), EVENT_F_BEFORE);
 }
 
 struct state_change {
@@ -130,9 +161,9 @@ static __noinline int track_report(struct sock *sk, struct tracked *tracked,
 
 static __always_inline int track_end(struct sock *sk, struct tracked *tracked)
 {
-	struct state_change change = {.kind = EVENT_END, .error = sk->sk_err};
+	struct state_change change = {.kind = EVENT_END, .error = FIELD(sk, sk_err)};
 
-	change.old_state = change.new_state = sk->__sk_common.skc_state;
+	change.old_state = change.new_state = FIELD(sk, __sk_common.skc_state);
 	return track_report(sk, tracked, &change);
 }
 
@@ -173,7 +204,7 @@ static __always_inline int track_start(struct sock *sk, __s32 target, __u32 tgid
 	fresh.sock = __sync_fetch_and_add(&last_sock, 1) + 1;
 	fresh.fin_sent =
 	    state == TCP_FIN_WAIT1 || state == TCP_FIN_WAIT2 || state == TCP_CLOSING || state == TCP_LAST_ACK;
-	tracked = bpf_sk_storage_get(&tracked_sockets, sk, &fresh, BPF_SK_STORAGE_GET_F_CREATE);
+	tracked = track_store(sk, &fresh);
 	if (!tracked)
 		__sync_fetch_and_add(&lost_control, 1);
 	else if (!tracked->announced)
@@ -191,7 +222,7 @@ static __always_inline int track_connect(struct sock *sk)
 
 	if (before) {
 		track_end(sk, before);
-		bpf_sk_storage_delete(&tracked_sockets, sk);
+		track_forget(sk);
 	}
 	target = track_wanted(sk, task);
 	if (target < 0)
@@ -207,7 +238,7 @@ static __always_inline int track_state(struct sock *sk, int old_state, int new_s
 
 	if (!tracked)
 		return 0;
-	change.error = sk->sk_err;
+	change.error = FIELD(sk, sk_err);
 	track_report(sk, tracked, &change);
 	/* After this event the kernel queues our FIN and counts it. */
 	if (new_state == TCP_FIN_WAIT1 || new_state == TCP_LAST_ACK)
@@ -226,11 +257,11 @@ static __always_inline int track_no_data(struct sock *sk, struct tracked *tracke
 	if (!ret) {
 		/* A receive of no bytes returns 0 too. */
 		sock_positions(sk, tracked, &positions);
-		if (!positions.drained || !(positions.fin || (sk->sk_shutdown & RCV_SHUTDOWN)))
+		if (!positions.drained || !(positions.fin || (FIELD(sk, sk_shutdown) & RCV_SHUTDOWN)))
 			return 0;
 	}
 	tracked->eof_reported = change.error;
-	change.old_state = change.new_state = sk->__sk_common.skc_state;
+	change.old_state = change.new_state = FIELD(sk, __sk_common.skc_state);
 	change.tgid = bpf_get_current_pid_tgid() >> 32;
 	return track_report(sk, tracked, &change);
 }

@@ -4,6 +4,7 @@
 #define MO_TRANSFER_BPF_H
 
 #include "copy.bpf.h"
+#include "iterator.bpf.h"
 #include "track.bpf.h"
 
 /* <linux/socket.h> */
@@ -34,7 +35,7 @@ static __always_inline void count_ring_full(struct tracked *tracked, __u32 *miss
 }
 
 static __always_inline int transfer_bytes(struct sock *sk, struct tracked *tracked, __u32 bytes,
-					  int direction, int flags)
+					  int direction, int flags, struct msghdr *message)
 {
 	__u32 *missed = missed_of(tracked, direction);
 	struct transfer transfer = {
@@ -50,6 +51,8 @@ static __always_inline int transfer_bytes(struct sock *sk, struct tracked *track
 	transfer.pos = (direction == DIRECTION_SEND ? positions.send : positions.recv) - bytes;
 	if (!(flags & MSG_TRUNC))
 		loss = syscall_memory(&transfer.memory, direction, bytes);
+	if (message && (loss == LOSS_FOREIGN_SYSCALL || loss == LOSS_MULTI_MESSAGE))
+		loss = iterator_memory(&transfer.memory, message, bytes, loss);
 	if (loss == LOSS_NONE)
 		copy_all(&transfer);
 	else
@@ -71,8 +74,12 @@ static __always_inline bool moved_nothing(int ret, int direction)
 	return ret <= 0 && (direction == DIRECTION_SEND || is_passing_error(-ret));
 }
 
-/* ret and flags of the call. Peeks, the error queue and urgent data do not move the stream. */
-static __always_inline int handle_transfer(struct sock *sk, int ret, int direction, int flags)
+/*
+ * ret and flags of the call; message is its msghdr, or NULL where the attach mode does not show it. Peeks,
+ * the error queue and urgent data do not move the stream.
+ */
+static __always_inline int handle_transfer(struct sock *sk, int ret, int direction, int flags,
+					   struct msghdr *message)
 {
 	struct tracked *tracked;
 
@@ -90,7 +97,7 @@ static __always_inline int handle_transfer(struct sock *sk, int ret, int directi
 		count_ring_full(tracked, missed_of(tracked, direction), ret);
 		return 0;
 	}
-	return transfer_bytes(sk, tracked, ret, direction, flags);
+	return transfer_bytes(sk, tracked, ret, direction, flags, message);
 }
 
 #endif

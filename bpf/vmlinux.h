@@ -138,9 +138,22 @@ struct unix_sock {
 	struct unix_address *addr;
 };
 
+struct iov_iter {
+	unsigned char iter_type;
+	long unsigned int iov_offset;
+	void *ubuf;
+};
+
+struct msghdr {
+	struct iov_iter msg_iter;
+};
+
 struct pt_regs {
+	long unsigned int di;
 	long unsigned int si;
 	long unsigned int dx;
+	long unsigned int cx;
+	long unsigned int r8;
 	long unsigned int ax;
 	long unsigned int orig_ax;
 };

@@ -17,16 +17,9 @@ need_root() {
 	[ "$(id -u)" = 0 ] || die "needs root: sudo $0 $*"
 }
 
-# The observer's tracepoints carry a socket from Linux 6.3 on.
+# By tracepoints from Linux 6.3 on, by the functions of the kernel's TCP before: `--check` tells exactly.
 kernel_problem() {
-	local release major minor
-	release=$(uname -r)
-	major=${release%%.*}
-	minor=${release#*.}
-	minor=${minor%%[!0-9]*}
-	if [ "$major" -lt 6 ] || { [ "$major" -eq 6 ] && [ "$minor" -lt 3 ]; }; then
-		say "Linux 6.3 or newer is needed, this machine runs $release."
-	elif [ ! -r /sys/kernel/btf/vmlinux ]; then
+	if [ ! -r /sys/kernel/btf/vmlinux ]; then
 		say "the kernel's type information is missing: /sys/kernel/btf/vmlinux (CONFIG_DEBUG_INFO_BTF) does not exist."
 	fi
 }

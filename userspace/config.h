@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "address.h"
+#include "attach.h"
 #include "readiness.h"
 #include "session.h"
 
@@ -65,6 +66,7 @@ struct config {
 	char *pin;                           /* default /sys/fs/bpf/mirror_observer */
 	uint32_t max_clusters;               /* elements of the pinned map, default 16 */
 	uint32_t ring_bytes;                 /* default 16 MiB, a power of two >= 64 KiB */
+	enum attach_mode attach;             /* how sends and receives are seen; default auto */
 	int log_level;                       /* enum log_level, default info */
 	char *user;                          /* account to change to after attach; NULL = keep */
 	struct readiness_settings readiness; /* thresholds of the verdict */

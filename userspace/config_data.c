@@ -115,6 +115,8 @@ bool config_can_reload(const struct config *old, const struct config *new_, cons
 		*key = "max_clusters";
 	else if (old->ring_bytes != new_->ring_bytes)
 		*key = "ring_bytes";
+	else if (old->attach != new_->attach)
+		*key = "attach";
 	else if (!same_text(old->user, new_->user))
 		*key = "user";
 	return *key == NULL;

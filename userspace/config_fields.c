@@ -356,6 +356,7 @@ static int parse_root(struct reader *r, const struct tree *node)
 	    {"pin", parse_pin, AT(pin), NULL},
 	    {"max_clusters", parse_max_clusters, AT(max_clusters), NULL},
 	    {"ring_bytes", parse_ring, AT(ring_bytes), NULL},
+	    {"attach", parse_attach, AT(attach), NULL},
 	    {"log_level", parse_log_level, AT(log_level), NULL},
 	    {"user", parse_user, AT(user), NULL},
 	    {"readiness", parse_readiness, AT(readiness), NULL},

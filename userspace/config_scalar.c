@@ -233,6 +233,21 @@ int parse_fingerprint(struct reader *r, const struct tree *node, void *target)
 	return 0;
 }
 
+int parse_attach(struct reader *r, const struct tree *node, void *target)
+{
+	static const char allowed[] = "auto, tracepoint, fexit or kprobe";
+	int err = reader_scalar(r, node, allowed);
+	int mode;
+
+	if (err)
+		return err;
+	mode = attach_parse(node->text);
+	if (mode < 0)
+		return reader_refuse(r, node, allowed);
+	*(enum attach_mode *)target = mode;
+	return 0;
+}
+
 int parse_ring(struct reader *r, const struct tree *node, void *target)
 {
 	static const char allowed[] = "a power of two from 64KiB to 1GiB, such as 16MiB";

@@ -311,7 +311,8 @@ static int build_stages(struct observation *o, struct threshold *threshold)
 static int attach(struct observation *o)
 {
 	const struct probe_options options = {.ring_bytes = o->config->ring_bytes,
-					      .max_piece_bytes = EVENT_MAX_PIECE};
+					      .max_piece_bytes = EVENT_MAX_PIECE,
+					      .attach = o->config->attach};
 	int err = probe_open(&o->probe, &options);
 
 	if (!err)

@@ -2,7 +2,6 @@
 #include "probe.h"
 
 #include <bpf/bpf.h>
-#include <bpf/btf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <stdarg.h>
@@ -13,13 +12,13 @@
 #include <unistd.h>
 
 #include "log.h"
-#include "observer.skel.h"
+#include "programs.h"
 
 #define RING_BYTES_MIN (64u << 10)
 #define RESERVE_MAX    (256u << 10)
 
 struct probe {
-	struct observer_bpf *skeleton;
+	struct programs programs;
 	struct ring_buffer *ring;
 	uint32_t ring_bytes;
 	uint64_t records;    /* handed on so far */
@@ -63,36 +62,27 @@ static int keep_libbpf_line(enum libbpf_print_level level, const char *format, v
 	return 0;
 }
 
-static bool btf_has_tracepoint(const struct btf *btf, const char *name)
+static const char *kernel_release(void)
 {
-	char type[64];
-
-	snprintf(type, sizeof(type), "btf_trace_%s", name);
-	return btf__find_by_name_kind(btf, type, BTF_KIND_TYPEDEF) > 0;
-}
-
-/* Says what the kernel lacks, when it is that and not a refusal. */
-static int check_kernel(void)
-{
-	struct btf *btf = btf__load_vmlinux_btf();
-	struct utsname host;
-	int err = 0;
+	static struct utsname host;
 
 	uname(&host);
-	if (!btf) {
-		set_error("the kernel %s has no type information (/sys/kernel/btf/vmlinux): use a kernel "
-			  "built with "
-			  "CONFIG_DEBUG_INFO_BTF=y, as all distributions' kernels since about 2020 are",
-			  host.release);
-		return -ENOENT;
-	}
-	if (!btf_has_tracepoint(btf, "sock_send_length")) {
-		set_error("the kernel %s has no tracepoint sock_send_length: Linux 6.3 or later is needed",
-			  host.release);
-		err = -EOPNOTSUPP;
-	}
-	btf__free(btf);
-	return err;
+	return host.release;
+}
+
+static bool has_types(void)
+{
+	return !access("/sys/kernel/btf/vmlinux", R_OK);
+}
+
+static int check_types(void)
+{
+	if (has_types())
+		return 0;
+	set_error("the kernel %s has no type information (/sys/kernel/btf/vmlinux): use a kernel built with "
+		  "CONFIG_DEBUG_INFO_BTF=y, as all distributions' kernels since about 2020 are",
+		  kernel_release());
+	return -ENOENT;
 }
 
 /* In this mode the helpers that read memory are refused, with no word about why. */
@@ -109,18 +99,47 @@ static bool locked_down(void)
 	return strstr(modes, "[confidentiality]");
 }
 
+/* Is it the mode that is refused, or every program? A map needs CAP_BPF too. */
+static bool can_load_at_all(void)
+{
+	int fd = bpf_map_create(BPF_MAP_TYPE_RINGBUF, NULL, 0, 0, getpagesize(), NULL);
+
+	if (fd < 0)
+		return false;
+	close(fd);
+	return !locked_down();
+}
+
+/* Debian's kernels leave kernel.perf_event_paranoid, by which kprobes are attached, to CAP_SYS_ADMIN at 3. */
+static bool perf_is_restricted(void)
+{
+	FILE *file = fopen("/proc/sys/kernel/perf_event_paranoid", "re");
+	int level = 0;
+
+	if (!file)
+		return false;
+	if (fscanf(file, "%d", &level) != 1)
+		level = 0;
+	fclose(file);
+	return level > 2;
+}
+
 static int explain(int err, const char *doing)
 {
-	if (check_kernel())
-		return err;
 	if (locked_down())
 		set_error(
 		    "the kernel's lockdown mode is `confidentiality`, which forbids BPF programs to read "
 		    "memory: boot with lockdown=integrity");
-	else if (err == -EPERM || err == -EACCES)
+	else if (err == -EPERM && can_load_at_all())
+		set_error("the kernel refused while %s: it forbids programs of this kind", doing);
+	else if (err == -EPERM)
 		set_error(
 		    "no permission while %s: run as root, or with the capabilities CAP_BPF and CAP_PERFMON",
 		    doing);
+	else if (err == -EACCES && strstr(libbpf_text, "perf event") && perf_is_restricted())
+		set_error("kprobes may not be attached: run with CAP_SYS_ADMIN, or set "
+			  "kernel.perf_event_paranoid to "
+			  "2");
 	else
 		set_error("the kernel refused while %s: %s%s%s", doing, strerror(-err),
 			  libbpf_text[0] ? ": " : "", libbpf_text);
@@ -148,31 +167,85 @@ static int handle_record(void *ctx, void *data, size_t size)
 	return 0;
 }
 
-static void set_constants(struct probe *probe, const struct probe_options *options)
+static void set_constants(const struct programs *programs, const struct probe_options *options)
 {
-	struct observer_bpf__rodata *rodata = probe->skeleton->rodata;
 	uint32_t reserve = options->ring_bytes / 8 < RESERVE_MAX ? options->ring_bytes / 8 : RESERVE_MAX;
 
-	rodata->max_piece_bytes = options->max_piece_bytes;
-	rodata->ring_data_bytes = options->ring_bytes - reserve;
-	rodata->ring_wake_bytes = options->ring_bytes / 16;
-	rodata->ring_wake_step = options->ring_bytes / 16;
+	*programs->max_piece_bytes = options->max_piece_bytes;
+	*programs->ring_data_bytes = options->ring_bytes - reserve;
+	*programs->ring_wake_bytes = options->ring_bytes / 16;
+	*programs->ring_wake_step = options->ring_bytes / 16;
+}
+
+/*
+ * Loads the programs of one mode and attaches them for a moment: some kernels refuse only that. The filter is
+ * still empty, so nothing is followed.
+ */
+static int load_mode(struct programs *out, enum attach_mode mode, const struct probe_options *options)
+{
+	const char *missing = programs_missing(mode);
+	int err;
+
+	libbpf_text[0] = '\0';
+	if (missing) {
+		set_error("the kernel %s has %s", kernel_release(), missing);
+		return -EOPNOTSUPP;
+	}
+	err = programs_open(out, mode);
+	if (err)
+		return explain(err, "opening the BPF programs");
+	set_constants(out, options);
+	err = bpf_map__set_max_entries(out->ring, options->ring_bytes);
+	if (!err)
+		err = programs_load(out);
+	if (err) {
+		programs_close(out);
+		return explain(err, "loading the BPF programs");
+	}
+	err = programs_attach(out);
+	if (err) {
+		programs_close(out);
+		return explain(err, "attaching the BPF programs");
+	}
+	programs_detach(out);
+	return 0;
+}
+
+static bool is_refusal(int err)
+{
+	return err == -EPERM || err == -EACCES;
+}
+
+/* The first mode that works; or an error that names why each does not. Without privileges none does. */
+static int load_any(struct programs *out, const struct probe_options *options)
+{
+	char all[sizeof(error_text)] = "no attach mode works here: ";
+	int err = 0;
+
+	for (int mode = ATTACH_AUTO + 1; mode < ATTACH_MODES; mode++) {
+		size_t len = strlen(all);
+
+		err = load_mode(out, mode, options);
+		if (!err)
+			return 0;
+		log_debug("attach mode %s: %s", attach_name(mode), error_text);
+		if (is_refusal(err) && !can_load_at_all())
+			return err; /* the others would only say the same */
+		snprintf(all + len, sizeof(all) - len, "%s%s: %.120s", mode > 1 ? "; " : "",
+			 attach_name(mode), error_text);
+	}
+	set_error("%s", all);
+	return err;
 }
 
 static int open_and_load(struct probe *probe, const struct probe_options *options)
 {
-	int err;
+	int err = options->attach == ATTACH_AUTO ? load_any(&probe->programs, options)
+						 : load_mode(&probe->programs, options->attach, options);
 
-	probe->skeleton = observer_bpf__open();
-	if (!probe->skeleton)
-		return explain(-errno, "opening the BPF programs");
-	set_constants(probe, options);
-	err = bpf_map__set_max_entries(probe->skeleton->maps.ring, options->ring_bytes);
-	if (!err)
-		err = observer_bpf__load(probe->skeleton);
 	if (err)
-		return explain(err, "loading the BPF programs");
-	probe->ring = ring_buffer__new(bpf_map__fd(probe->skeleton->maps.ring), handle_record, probe, NULL);
+		return err;
+	probe->ring = ring_buffer__new(bpf_map__fd(probe->programs.ring), handle_record, probe, NULL);
 	return probe->ring ? 0 : explain(-errno, "mapping the ring buffer");
 }
 
@@ -188,9 +261,8 @@ int probe_open(struct probe **out, const struct probe_options *options)
 		    EVENT_MAX_PIECE);
 		return -EINVAL;
 	}
-	libbpf_text[0] = '\0';
 	libbpf_set_print(keep_libbpf_line);
-	err = check_kernel();
+	err = check_types();
 	if (err)
 		return err;
 	probe = calloc(1, sizeof(*probe));
@@ -212,18 +284,17 @@ void probe_free(struct probe **probe)
 	if (!*probe)
 		return;
 	ring_buffer__free((*probe)->ring);
-	observer_bpf__destroy((*probe)->skeleton);
+	programs_close(&(*probe)->programs);
 	free(*probe);
 	*probe = NULL;
 }
 
 void probe_set_filter(struct probe *probe, const struct filter *filter)
 {
-	struct observer_bpf__bss *bss = probe->skeleton->bss;
-	uint32_t next = !bss->active_filter;
+	uint32_t next = !*probe->programs.active_filter;
 
-	bss->filters[next] = *filter;
-	__atomic_store_n(&bss->active_filter, next, __ATOMIC_RELEASE);
+	probe->programs.filters[next] = *filter;
+	__atomic_store_n(probe->programs.active_filter, next, __ATOMIC_RELEASE);
 }
 
 int probe_attach(struct probe *probe)
@@ -231,7 +302,7 @@ int probe_attach(struct probe *probe)
 	int err;
 
 	libbpf_text[0] = '\0';
-	err = observer_bpf__attach(probe->skeleton);
+	err = programs_attach(&probe->programs);
 	if (err)
 		return explain(err, "attaching the BPF programs");
 	return probe_scan(probe);
@@ -256,19 +327,20 @@ static int walk_files(struct bpf_link *iterator)
 
 int probe_scan(struct probe *probe)
 {
-	return walk_files(probe->skeleton->links.scan_files);
+	return walk_files(*probe->programs.scan);
 }
 
 int probe_clients(struct probe *probe, uint32_t *count)
 {
-	struct observer_bpf__bss *bss = probe->skeleton->bss;
-	uint32_t walk = ++bss->client_walk & 1;
+	const struct programs *programs = &probe->programs;
+	uint32_t walk = ++*programs->client_walk & 1;
 	int err;
 
-	memset(bss->listening_ports[walk], 0, sizeof(bss->listening_ports[walk]));
-	bss->clients_found = 0;
-	err = walk_files(probe->skeleton->links.count_clients);
-	*count = err ? 0 : bss->clients_found;
+	memset((char *)programs->listening_ports + walk * programs->listening_bytes, 0,
+	       programs->listening_bytes);
+	*programs->clients_found = 0;
+	err = walk_files(*probe->programs.clients);
+	*count = err ? 0 : *programs->clients_found;
 	return err;
 }
 
@@ -293,27 +365,26 @@ int probe_drain(struct probe *probe, probe_handler *handler, void *ctx)
 
 void probe_lost_ends(struct probe *probe, probe_ended *ended, void *ctx)
 {
-	const struct observer_bpf__bss *bss = probe->skeleton->bss;
-	uint64_t count = __atomic_load_n(&bss->lost_ends_count, __ATOMIC_RELAXED);
+	const struct programs *programs = &probe->programs;
+	uint64_t count = __atomic_load_n(programs->lost_ends_count, __ATOMIC_RELAXED);
 
 	if (count - probe->ends_told > LOST_ENDS)
 		probe->ends_told = count - LOST_ENDS;
 	for (; probe->ends_told < count; probe->ends_told++)
-		ended(ctx, __atomic_load_n(&bss->lost_ends[probe->ends_told % LOST_ENDS], __ATOMIC_RELAXED));
+		ended(ctx,
+		      __atomic_load_n(&programs->lost_ends[probe->ends_told % LOST_ENDS], __ATOMIC_RELAXED));
 }
 
 void probe_totals(const struct probe *probe, struct probe_totals *out)
 {
-	const struct observer_bpf__bss *bss = probe->skeleton->bss;
-
 	*out = probe->totals;
-	out->lost_bytes[LOSS_RING_FULL] = __atomic_load_n(&bss->lost_ring_full, __ATOMIC_RELAXED);
-	out->lost_control = __atomic_load_n(&bss->lost_control, __ATOMIC_RELAXED);
+	out->lost_bytes[LOSS_RING_FULL] = __atomic_load_n(probe->programs.lost_ring_full, __ATOMIC_RELAXED);
+	out->lost_control = __atomic_load_n(probe->programs.lost_control, __ATOMIC_RELAXED);
 }
 
 const char *probe_mode(const struct probe *probe)
 {
-	return probe->skeleton->links.on_send ? "tracepoint" : "none";
+	return attach_name(probe->programs.mode);
 }
 
 static void __attribute__((format(printf, 3, 4)))
@@ -329,9 +400,10 @@ print_line(void (*print)(void *, const char *), void *ctx, const char *format, .
 }
 
 /* Loads and attaches with a filter that matches nothing, then detaches again. */
-static int try_attach(void)
+static int try_attach(enum attach_mode attach)
 {
-	struct probe_options options = {.ring_bytes = RING_BYTES_MIN, .max_piece_bytes = EVENT_MAX_PIECE};
+	struct probe_options options = {
+	    .ring_bytes = RING_BYTES_MIN, .max_piece_bytes = EVENT_MAX_PIECE, .attach = attach};
 	struct probe *probe = NULL;
 	int err;
 
@@ -343,20 +415,37 @@ static int try_attach(void)
 	return err;
 }
 
-int probe_check_host(void (*print)(void *ctx, const char *line), void *ctx)
+/* Tries each mode; returns the one that would be taken, or ATTACH_AUTO when the wanted one does not work. */
+static enum attach_mode print_modes(enum attach_mode wanted, void (*print)(void *, const char *), void *ctx)
 {
-	bool btf = !access("/sys/kernel/btf/vmlinux", R_OK);
-	struct utsname host;
-	int err;
+	enum attach_mode taken = ATTACH_AUTO;
 
+	for (int mode = ATTACH_AUTO + 1; mode < ATTACH_MODES; mode++) {
+		int err = try_attach(mode);
+
+		print_line(print, ctx, "attach by %s: %s%s", attach_name(mode),
+			   err ? "not usable: " : "usable", err ? probe_error() : "");
+		if (!err && taken == ATTACH_AUTO && (wanted == ATTACH_AUTO || wanted == (unsigned)mode))
+			taken = mode;
+	}
+	return taken;
+}
+
+int probe_check_host(enum attach_mode attach, void (*print)(void *ctx, const char *line), void *ctx)
+{
+	struct utsname host;
+	enum attach_mode taken;
+	int err = try_attach(attach);
+	char why[sizeof(error_text)];
+
+	snprintf(why, sizeof(why), "%s", error_text);
 	uname(&host);
 	print_line(print, ctx, "kernel: %s %s %s", host.sysname, host.release, host.machine);
-	print_line(print, ctx, "type information: %s", btf ? "/sys/kernel/btf/vmlinux" : "none");
-	err = try_attach();
-	print_line(print, ctx, "privileges: %s",
-		   err == -EPERM || err == -EACCES ? "not sufficient" : "sufficient");
-	print_line(print, ctx, "attach mode: %s", err ? "none" : "tracepoint");
+	print_line(print, ctx, "type information: %s", has_types() ? "/sys/kernel/btf/vmlinux" : "none");
+	print_line(print, ctx, "privileges: %s", is_refusal(err) ? "not sufficient" : "sufficient");
+	taken = has_types() && !is_refusal(err) ? print_modes(attach, print, ctx) : ATTACH_AUTO;
+	print_line(print, ctx, "attach mode: %s", err ? "none" : attach_name(taken));
 	if (err)
-		print_line(print, ctx, "not usable: %s", probe_error());
+		print_line(print, ctx, "not usable: %s", why);
 	return err;
 }

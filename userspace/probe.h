@@ -12,6 +12,7 @@
 
 #include <stdint.h>
 
+#include "attach.h"
 #include "event.h"
 
 struct probe;
@@ -19,6 +20,7 @@ struct probe;
 struct probe_options {
 	uint32_t ring_bytes;      /* size of the ring buffer; a power of two, at least 64 KiB */
 	uint32_t max_piece_bytes; /* largest data record, at most EVENT_MAX_PIECE */
+	enum attach_mode attach;  /* ATTACH_AUTO: the first mode that works here */
 };
 
 /* Called for each record, in ring order. The record is valid during the call only. */
@@ -36,7 +38,8 @@ struct probe_totals {
 /* Called for each socket (event.sock) whose EVENT_END found no room. */
 typedef void probe_ended(void *ctx, uint64_t sock);
 
-/* Opens and loads; attaches nothing. *out is set only on success. */
+/* Opens, chooses the attach mode by trying, and loads; nothing stays attached. *out is set only on success.
+ */
 int probe_open(struct probe **out, const struct probe_options *options);
 void probe_free(struct probe **probe);
 
@@ -67,14 +70,15 @@ int probe_drain(struct probe *probe, probe_handler *handler, void *ctx);
 void probe_lost_ends(struct probe *probe, probe_ended *ended, void *ctx);
 
 void probe_totals(const struct probe *probe, struct probe_totals *out);
-/* "tracepoint" once attached (later modes: "fexit", "kprobe"). */
+/* "tracepoint", "fexit" or "kprobe". */
 const char *probe_mode(const struct probe *probe);
 
 /*
- * Prints what the host offers (kernel, BTF, privileges, attach mode) through print, one line a call, for
- * --check. Returns 0 when probe_open and probe_attach would work, else -errno.
+ * Prints what the host offers (kernel, BTF, privileges; each attach mode: usable, or why not) through print,
+ * one line a call, for --check. Returns 0 when probe_open and probe_attach with that mode would work, else
+ * -errno.
  */
-int probe_check_host(void (*print)(void *ctx, const char *line), void *ctx);
+int probe_check_host(enum attach_mode attach, void (*print)(void *ctx, const char *line), void *ctx);
 
 /* One sentence about the last error of this module; never NULL. */
 const char *probe_error(void);

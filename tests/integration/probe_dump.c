@@ -2,9 +2,9 @@
 /*
  * probe_dump - prints the records of the probe as lines of text, for test_capture.py.
  *
- * Usage: probe_dump check
- *        probe_dump [comm=NAME] [exe=PATH] [pid=PID] [cgroup=DIRECTORY] [ring=BYTES] [piece=BYTES]
- * [ADDRESS]/BITS:PORT ...
+ * Usage: probe_dump check [MODE]
+ *        probe_dump [attach=MODE] [comm=NAME] [exe=PATH] [pid=PID] [cgroup=DIRECTORY] [ring=BYTES]
+ * [piece=BYTES] [ADDRESS]/BITS:PORT ...
  *
  * An IPv4 address as ::ffff:a.b.c.d. Prints `ready` when attached. Commands on standard input, each answered
  * by a last line `.`: `drain`; `hold` (no periodic drain until the next command); `scan`; `totals`; `drop`
@@ -126,6 +126,8 @@ static bool parse(struct dump *dump, const char *word)
 		snprintf(filter->comm, sizeof(filter->comm), "%s", word + 5);
 		return true;
 	}
+	if (!strncmp(word, "attach=", 7))
+		return (int)(dump->options.attach = attach_parse(word + 7)) >= 0;
 	if (!strncmp(word, "exe=", 4))
 		return parse_exe(filter, word + 4);
 	if (!strncmp(word, "pid=", 4))
@@ -212,8 +214,9 @@ int main(int argc, char **argv)
 	static struct dump dump = {.options = {.ring_bytes = 16u << 20, .max_piece_bytes = EVENT_MAX_PIECE}};
 	struct probe *probe = NULL;
 
-	if (argc == 2 && !strcmp(argv[1], "check"))
-		return probe_check_host(print_line, NULL) ? 4 : 0;
+	if (argc >= 2 && !strcmp(argv[1], "check"))
+		return probe_check_host(argc > 2 ? attach_parse(argv[2]) : ATTACH_AUTO, print_line, NULL) ? 4
+													  : 0;
 	for (int i = 1; i < argc; i++)
 		if (!parse(&dump, argv[i]))
 			return 2;

@@ -23,14 +23,18 @@ LAST, FIN, BEFORE = 1, 2, 4
 ESTABLISHED, SYN_SENT, CLOSE = 1, 2, 7
 MODULUS = 1 << 32
 
+# tests/vm runs these tests in each attach mode, on an emulated processor.
+MODE = os.environ.get("MO_ATTACH", "tracepoint")
+SECONDS = int(os.environ.get("MO_TEST_SECONDS", "30"))
+
 
 @pytest.fixture(autouse=True)
 def time_limit():
     """A client that waits for bytes which never come fails its test instead of stopping all of them."""
     def expired(_signum, _frame):
-        raise TimeoutError("30 s are over")
+        raise TimeoutError(f"{SECONDS} s are over")
     previous = signal.signal(signal.SIGALRM, expired)
-    signal.alarm(30)
+    signal.alarm(SECONDS)
     yield
     signal.alarm(0)
     signal.signal(signal.SIGALRM, previous)
@@ -40,7 +44,8 @@ def time_limit():
 def programs():
     if os.getuid():
         pytest.skip("BPF programs need root")
-    subprocess.run(["make", "-s", "-C", ROOT, "test-programs"], check=True)
+    if "MO_NO_BUILD" not in os.environ:
+        subprocess.run(["make", "-s", "-C", ROOT, "test-programs"], check=True)
 
 
 def stream(start, length):
@@ -89,7 +94,7 @@ class Dump(Commanded):
     """probe_dump: what the probe hands on."""
 
     def __init__(self, *arguments):
-        super().__init__([PROGRAMS / "probe_dump", *arguments])
+        super().__init__([os.environ.get("MO_PROBE_DUMP", PROGRAMS / "probe_dump"), f"attach={MODE}", *arguments])
         self.records = []
         assert self.hear() == "ready"
 
@@ -275,9 +280,38 @@ def test_a_receive_into_a_larger_buffer_takes_only_what_came(pair):
     assert pair.captured("recv") == stream(0, 200)
 
 
-@pytest.mark.parametrize("how, reason", [("sendmmsg 300 2", MULTI), ("sendfile 300", FOREIGN),
-                                         ("splice_to 300", FOREIGN), ("uring_send 300", FOREIGN),
-                                         ("uring_send 300 2", FOREIGN)])
+# The tracepoints show the socket only; the functions of the other modes also the message, which tells what the registers
+# do not.
+SENDS_IN_MESSAGES = ["sendmmsg 300 2", "uring_send 300", "uring_send 300 2"]
+RECEIVES_IN_MESSAGES = ["recvmmsg 300 2", "uring_recv 300", "uring_recv 300 2"]
+
+if MODE != "tracepoint":
+    @pytest.mark.parametrize("how", SENDS_IN_MESSAGES)
+    def test_a_send_that_the_registers_do_not_show_is_captured_by_its_message(pair, how):
+        assert pair.client.do(how) == 300
+        assert pair.client.do("send 10") == 10
+        pair.eat(310)
+        assert pair.captured("send") == stream(0, 310)
+
+    @pytest.mark.parametrize("how", RECEIVES_IN_MESSAGES)
+    def test_a_receive_that_the_registers_do_not_show_is_captured_by_its_message(pair, how):
+        pair.serve(310)
+        assert pair.client.do(how) == 300
+        assert pair.client.do("recv 10") == 10
+        assert pair.captured("recv") == stream(0, 310)
+
+
+def out_of_reach(*cases):
+    """Those that are in this attach mode. In 6.1, sendfile and splice reach the socket by a function of their own."""
+    seen = SENDS_IN_MESSAGES + RECEIVES_IN_MESSAGES
+    if os.uname().release.startswith("6.1."):
+        seen += ["sendfile 300", "splice_to 300"]
+    return [case for case in cases if MODE == "tracepoint" or case[0] not in seen]
+
+
+@pytest.mark.parametrize("how, reason", out_of_reach(("sendmmsg 300 2", MULTI), ("sendfile 300", FOREIGN),
+                                                     ("splice_to 300", FOREIGN), ("uring_send 300", FOREIGN),
+                                                     ("uring_send 300 2", FOREIGN)))
 def test_a_send_whose_bytes_are_out_of_reach_is_lost_for_its_reason(pair, how, reason):
     assert pair.client.do(how) == 300
     assert pair.client.do("send 10") == 10
@@ -290,8 +324,8 @@ def test_a_send_whose_bytes_are_out_of_reach_is_lost_for_its_reason(pair, how, r
     assert getattr(pair.dump.totals(), f"lost{reason}") == 300
 
 
-@pytest.mark.parametrize("how, reason", [("recvmmsg 300 2", MULTI), ("truncate 300", TRUNCATED),
-                                         ("uring_recv 300", FOREIGN), ("uring_recv 300 2", FOREIGN)])
+@pytest.mark.parametrize("how, reason", out_of_reach(("recvmmsg 300 2", MULTI), ("truncate 300", TRUNCATED),
+                                                     ("uring_recv 300", FOREIGN), ("uring_recv 300 2", FOREIGN)))
 def test_a_receive_whose_bytes_are_out_of_reach_is_lost_for_its_reason(pair, how, reason):
     pair.serve(310)
     assert pair.client.do(how) == 300
@@ -308,7 +342,10 @@ def test_io_uring_that_finishes_during_another_call_is_not_taken_for_that_call(p
     assert pair.client.hear() == "waiting"
     pair.serve(300)
     assert pair.client.result() == 300
-    assert pair.losses("recv") == [(FOREIGN, 300)]
+    if MODE == "tracepoint":
+        assert pair.losses("recv") == [(FOREIGN, 300)]
+    else:
+        assert pair.captured("recv") == stream(0, 300)
 
 
 def test_splice_from_a_socket_shows_as_a_jump_of_the_position(pair):
@@ -822,13 +859,13 @@ def test_capture_goes_on_after_privileges_were_dropped(listener, client):
 
 
 def check_host(*prefix):
-    return subprocess.run([*prefix, PROGRAMS / "probe_dump", "check"], capture_output=True, text=True)
+    return subprocess.run([*prefix, PROGRAMS / "probe_dump", "check", MODE], capture_output=True, text=True)
 
 
 def test_a_host_that_is_fit_is_checked_by_attaching_and_nothing_stays():
     run = check_host()
     assert run.returncode == 0, run.stdout
-    assert "attach mode: tracepoint" in run.stdout
+    assert f"attach mode: {MODE}" in run.stdout
     assert f"kernel: Linux {os.uname().release}" in run.stdout
     assert run.stderr == ""
 
@@ -842,5 +879,7 @@ def test_a_host_that_is_not_fit_is_told_why_in_one_sentence():
 
 def test_two_capabilities_are_enough():
     caps = "-all,+bpf,+perfmon"
+    if MODE == "kprobe" and int(Path("/proc/sys/kernel/perf_event_paranoid").read_text()) > 2:
+        caps += ",+sys_admin"  # Debian's kernels ask for it then
     run = check_host("setpriv", "--reuid", "65534", "--clear-groups", "--inh-caps", caps, "--ambient-caps", caps)
     assert run.returncode == 0, run.stdout

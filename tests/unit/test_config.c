@@ -69,6 +69,7 @@ static void every_default_shown_in_the_shipped_file_parses_and_is_the_default(vo
 {
 	static const char *const shown[] = {"# max_clusters: 16",
 					    "# ring_bytes: 16MiB",
+					    "# attach: auto",
 					    "# log_level: info",
 					    "# user: mirror-observer",
 					    "# exe: /usr/bin/pgdog",
@@ -92,6 +93,7 @@ static void every_default_shown_in_the_shipped_file_parses_and_is_the_default(vo
 	config = parse(text);
 	assert_int_equal(config->max_clusters, 16);
 	assert_int_equal(config->ring_bytes, 16 << 20);
+	assert_int_equal(config->attach, ATTACH_AUTO);
 	assert_int_equal(config->log_level, LOG_LEVEL_INFO);
 	assert_string_equal(config->user, "mirror-observer");
 	assert_string_equal(config->proxy.exe, "/usr/bin/pgdog");
@@ -221,7 +223,7 @@ static void refuse(const struct bad *bad, size_t count)
 
 #define ROOT_KEYS                                                                                           \
 	"listen, mirror_metrics_enabled, mirror_failure_threshold, window, pin, max_clusters, ring_bytes, " \
-	"log_level, user, readiness, proxy, clusters"
+	"attach, log_level, user, readiness, proxy, clusters"
 #define CLUSTER_KEYS                                                                       \
 	"name, primary, mirror, exposure, queue_limit, request_timeout, result_checksum, " \
 	"ignore_statements, "                                                              \

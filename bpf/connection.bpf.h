@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR MIT */
+/* connection - the programs of every attach mode: connections begin, change and end; those that existed
+ * before. */
+#ifndef MO_CONNECTION_BPF_H
+#define MO_CONNECTION_BPF_H
+
+#include "clients.bpf.h"
+#include "transfer.bpf.h"
+
+SEC("tp_btf/inet_sock_set_state")
+int BPF_PROG(on_state, struct sock *sk, int old_state, int new_state)
+{
+	if (new_state == TCP_SYN_SENT)
+		return track_connect(sk);
+	return track_state(sk, old_state, new_state);
+}
+
+SEC("tp_btf/tcp_destroy_sock")
+int BPF_PROG(on_destroy, struct sock *sk)
+{
+	struct tracked *tracked = track_find(sk);
+
+	if (!tracked)
+		return 0;
+	track_end(sk, tracked);
+#ifdef BY_ADDRESS
+	track_forget(sk);
+#endif
+	return 0;
+}
+
+/*
+ * Connections that existed before: the files of a process tell whose they are. Attach first, then scan. And
+ * after records were lost: those of known sockets are told how they stand.
+ */
+SEC("iter/task_file")
+int scan_files(struct bpf_iter__task_file *ctx)
+{
+	struct task_struct *task = ctx->task;
+	struct file *file = ctx->file;
+	struct tracked *tracked;
+	struct socket *socket;
+	struct sock *sk;
+	__s32 target;
+	__u8 state;
+
+	if (!task || !file)
+		return 0;
+	socket = bpf_sock_from_file(file);
+	if (!socket)
+		return 0;
+	sk = socket->sk;
+	if (!sk || !sock_is_tcp(sk))
+		return 0;
+	tracked = track_find(sk);
+	if (tracked)
+		return track_tell(sk, tracked);
+	state = sk->__sk_common.skc_state;
+	if (state == TCP_CLOSE || state == TCP_LISTEN)
+		return 0;
+	target = track_wanted(sk, task);
+	if (target < 0)
+		return 0;
+	return track_start(sk, target, task->tgid, state, EVENT_F_BEFORE);
+}
+
+/* On demand only, about once a second. */
+SEC("iter/task_file")
+int count_clients(struct bpf_iter__task_file *ctx)
+{
+	struct task_struct *task = ctx->task;
+	struct file *file = ctx->file;
+	struct socket *socket;
+
+	if (!task || !file)
+		return 0;
+	socket = bpf_sock_from_file(file);
+	if (socket && socket->sk)
+		clients_visit(socket->sk, task);
+	return 0;
+}
+
+#endif

@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: MIT
+#include "programs.h"
+
+#include <bpf/btf.h>
+#include <errno.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "kprobe.skel.h"
+#include "observer.skel.h"
+
+/* Of tcp_recvmsg, which lost one in Linux 5.19 and another by 6.18: bpf/maps.bpf.h. */
+#define RECEIVE_ARGUMENTS_FEWEST 4
+#define RECEIVE_ARGUMENTS_MOST   6
+
+static const char *const needed_by_all[] = {"on_state", "on_destroy", "scan_files", "count_clients", NULL};
+
+/* Besides those. */
+static const char *const needed[ATTACH_MODES][5] = {
+    [ATTACH_TRACEPOINT] = {"on_send", "on_receive"},
+    [ATTACH_FEXIT] = {"after_send", "after_receive"},
+    [ATTACH_KPROBE] = {"enter_send", "exit_send", "enter_receive", "exit_receive"},
+};
+
+/* ------------------------------------------------------------------------------ what the kernel says of
+ * itself */
+
+static bool has_tracepoint(const struct btf *btf, const char *name)
+{
+	char type[64];
+
+	snprintf(type, sizeof(type), "btf_trace_%s", name);
+	return btf__find_by_name_kind(btf, type, BTF_KIND_TYPEDEF) > 0;
+}
+
+/* The number of a function's arguments, or -1 when there is no such function. */
+static int arguments_of(const struct btf *btf, const char *function)
+{
+	int id = btf__find_by_name_kind(btf, function, BTF_KIND_FUNC);
+	const struct btf_type *type = id > 0 ? btf__type_by_id(btf, id) : NULL;
+	const struct btf_type *prototype = type ? btf__type_by_id(btf, type->type) : NULL;
+
+	return prototype && btf_is_func_proto(prototype) ? btf_vlen(prototype) : -1;
+}
+
+static const char *missing_in(const struct btf *btf, enum attach_mode mode)
+{
+	int receive = arguments_of(btf, "tcp_recvmsg");
+
+	if (!has_tracepoint(btf, "inet_sock_set_state"))
+		return "no tracepoint inet_sock_set_state: Linux 5.2 or later is needed";
+	if (!has_tracepoint(btf, "tcp_destroy_sock"))
+		return "no tracepoint tcp_destroy_sock";
+	if (mode == ATTACH_TRACEPOINT) {
+		if (!has_tracepoint(btf, "sock_send_length"))
+			return "no tracepoint sock_send_length: Linux 6.3 or later has it";
+		return has_tracepoint(btf, "sock_recv_length") ? NULL : "no tracepoint sock_recv_length";
+	}
+	if (arguments_of(btf, "tcp_sendmsg") < 0)
+		return "no function tcp_sendmsg in the type information";
+	if (receive < 0)
+		return "no function tcp_recvmsg in the type information";
+	if (receive < RECEIVE_ARGUMENTS_FEWEST || receive > RECEIVE_ARGUMENTS_MOST)
+		return "a function tcp_recvmsg with other arguments than any known kernel's";
+	return NULL;
+}
+
+const char *programs_missing(enum attach_mode mode)
+{
+	struct btf *btf = btf__load_vmlinux_btf();
+	const char *missing = btf ? missing_in(btf, mode) : "no type information";
+
+	btf__free(btf);
+	return missing;
+}
+
+static int receive_arguments(void)
+{
+	struct btf *btf = btf__load_vmlinux_btf();
+	int count = btf ? arguments_of(btf, "tcp_recvmsg") : -1;
+
+	btf__free(btf);
+	return count;
+}
+
+/* ---------------------------------------------------------------------------------------------- the two
+ * objects */
+
+/* The skeletons are types of their own with members of the same names. */
+#define DEFINE_OBJECT(name)                                                         \
+	static void destroy_##name(struct programs *programs)                       \
+	{                                                                           \
+		name##_bpf__destroy(programs->owner);                               \
+	}                                                                           \
+                                                                                    \
+	static int open_##name(struct programs *out)                                \
+	{                                                                           \
+		struct name##_bpf *skeleton = name##_bpf__open();                   \
+                                                                                    \
+		if (!skeleton)                                                      \
+			return -errno;                                              \
+		out->owner = skeleton;                                              \
+		out->destroy = destroy_##name;                                      \
+		out->skeleton = skeleton->skeleton;                                 \
+		out->ring = skeleton->maps.ring;                                    \
+		out->scan = &skeleton->links.scan_files;                            \
+		out->max_piece_bytes = &skeleton->rodata->max_piece_bytes;          \
+		out->ring_data_bytes = &skeleton->rodata->ring_data_bytes;          \
+		out->ring_wake_bytes = &skeleton->rodata->ring_wake_bytes;          \
+		out->ring_wake_step = &skeleton->rodata->ring_wake_step;            \
+		skeleton->rodata->receive_arguments = receive_arguments();          \
+		out->filters = skeleton->bss->filters;                              \
+		out->clients = &skeleton->links.count_clients;                      \
+		out->lost_ends = (uint64_t *)skeleton->bss->lost_ends;              \
+		out->lost_ends_count = (uint64_t *)&skeleton->bss->lost_ends_count; \
+		out->client_walk = &skeleton->bss->client_walk;                     \
+		out->clients_found = &skeleton->bss->clients_found;                 \
+		out->listening_ports = (uint64_t *)skeleton->bss->listening_ports;  \
+		out->listening_bytes = sizeof(skeleton->bss->listening_ports[0]);   \
+		out->active_filter = &skeleton->bss->active_filter;                 \
+		out->lost_ring_full = (uint64_t *)&skeleton->bss->lost_ring_full;   \
+		out->lost_control = (uint64_t *)&skeleton->bss->lost_control;       \
+		return 0;                                                           \
+	}
+
+DEFINE_OBJECT(observer)
+DEFINE_OBJECT(kprobe)
+
+static bool is_listed(const char *const *list, const char *name)
+{
+	for (; *list; list++)
+		if (!strcmp(*list, name))
+			return true;
+	return false;
+}
+
+/* Only what the mode needs is loaded: a kernel that refuses the others need not see them. */
+static void choose(struct programs *programs)
+{
+	struct bpf_program *program;
+
+	bpf_object__for_each_program(program, *programs->skeleton->obj)
+	{
+		const char *name = bpf_program__name(program);
+
+		bpf_program__set_autoload(program, is_listed(needed_by_all, name) ||
+						       is_listed(needed[programs->mode], name));
+	}
+}
+
+int programs_open(struct programs *out, enum attach_mode mode)
+{
+	int err;
+
+	memset(out, 0, sizeof(*out));
+	out->mode = mode;
+	err = mode == ATTACH_KPROBE ? open_kprobe(out) : open_observer(out);
+	if (!err)
+		choose(out);
+	return err;
+}
+
+int programs_load(struct programs *programs)
+{
+	return bpf_object__load_skeleton(programs->skeleton);
+}
+
+int programs_attach(struct programs *programs)
+{
+	return bpf_object__attach_skeleton(programs->skeleton);
+}
+
+void programs_detach(struct programs *programs)
+{
+	bpf_object__detach_skeleton(programs->skeleton);
+}
+
+void programs_close(struct programs *programs)
+{
+	if (programs->destroy)
+		programs->destroy(programs);
+	memset(programs, 0, sizeof(*programs));
+}

@@ -11,7 +11,6 @@
 #include "filter.bpf.h"
 #include "sock.bpf.h"
 
-#define AF_UNIX     1
 #define PORT_DIGITS 5
 #define PORT_WORDS  (65536 / 64)
 

@@ -50,7 +50,7 @@ int scan_files(struct bpf_iter__task_file *ctx)
 	if (!socket)
 		return 0;
 	sk = socket->sk;
-	if (!sk || !sock_is_tcp(sk))
+	if (!sk || !(sock_is_tcp(sk) || sk->__sk_common.skc_family == AF_UNIX))
 		return 0;
 	tracked = track_find(sk);
 	if (tracked)

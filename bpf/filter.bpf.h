@@ -29,6 +29,12 @@ struct target_search {
 	__s32 found; /* index or -1 */
 };
 
+struct unix_search {
+	__u64 path[14]; /* sun_path and the NUL bytes after it */
+	__u32 set;
+	__s32 found;
+};
+
 static __always_inline const struct filter *filter_current(void)
 {
 	return &filters[*(volatile __u32 *)&active_filter & 1];
@@ -182,6 +188,53 @@ static long target_matches(__u32 i, struct target_search *search)
 		return 0;
 	search->found = i;
 	return 1;
+}
+
+/* Unix-domain targets come first (filter.h). */
+static __always_inline bool filter_has_unix(const struct filter *filter)
+{
+	return filter->targets[0].family == 2;
+}
+
+static long path_matches(__u32 i, struct unix_search *search)
+{
+	const struct filter_target *target = &filters[search->set & 1].targets[i & (FILTER_MAX_TARGETS - 1)];
+	const __u64 *path = (const __u64 *)target->path;
+
+	if (target->family != 2)
+		return 1;
+	for (int word = 0; word < 13; word++)
+		if (path[word] != search->path[word])
+			return 0;
+	if (*(const __u32 *)&path[13] != (__u32)search->path[13])
+		return 0;
+	search->found = i;
+	return 1;
+}
+
+static __always_inline __s32 filter_find_path(struct unix_search *search)
+{
+	search->set = filter_current() != &filters[0];
+	search->found = -1;
+	bpf_loop(FILTER_MAX_TARGETS, path_matches, search, 0);
+	return search->found;
+}
+
+/* By the path to which the server has bound its socket. */
+static __noinline __s32 filter_unix_target_of(struct sock *sk)
+{
+	struct unix_search search = {};
+	struct sock *peer = BPF_CORE_READ((struct unix_sock *)sk, peer);
+	struct unix_address *address;
+
+	if (!peer)
+		return -1;
+	address = BPF_CORE_READ((struct unix_sock *)peer, addr);
+	if (!address)
+		return -1;
+	bpf_probe_read_kernel_str(search.path, sizeof(((struct filter_target *)0)->path),
+				  address->name[0].sun_path);
+	return search.path[0] ? filter_find_path(&search) : -1;
 }
 
 /* Index of the first target that covers the address in search, or -1. */

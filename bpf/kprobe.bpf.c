@@ -5,6 +5,7 @@
  */
 #define BY_ADDRESS
 #include "connection.bpf.h"
+#include "unix.bpf.h"
 
 #define MAX_CALLS 16384 /* threads within a call on a tracked socket at the same time */
 
@@ -70,6 +71,48 @@ SEC("kretprobe/tcp_recvmsg")
 int BPF_KRETPROBE(exit_receive, int ret)
 {
 	return call_exit(DIRECTION_RECV, ret);
+}
+
+/* Of Unix-domain sockets. */
+SEC("kprobe/unix_stream_sendmsg")
+int BPF_KPROBE(enter_unix_send, struct socket *socket, struct msghdr *message)
+{
+	struct sock *sk = BPF_CORE_READ(socket, sk);
+
+	if (!track_find(sk))
+		track_unix(sk);
+	return call_enter(sk, message, 0);
+}
+
+SEC("kretprobe/unix_stream_sendmsg")
+int BPF_KRETPROBE(exit_unix_send, int ret)
+{
+	return call_exit(DIRECTION_SEND, ret);
+}
+
+SEC("kprobe/unix_stream_recvmsg")
+int BPF_KPROBE(enter_unix_receive, struct socket *socket, struct msghdr *message, size_t size, int flags)
+{
+	return call_enter(BPF_CORE_READ(socket, sk), message, flags);
+}
+
+SEC("kretprobe/unix_stream_recvmsg")
+int BPF_KRETPROBE(exit_unix_receive, int ret)
+{
+	return call_exit(DIRECTION_RECV, ret);
+}
+
+SEC("kprobe/unix_release")
+int BPF_KPROBE(enter_unix_release, struct socket *socket)
+{
+	struct sock *sk = BPF_CORE_READ(socket, sk);
+	struct tracked *tracked = track_find(sk);
+
+	if (!tracked)
+		return 0;
+	track_end(sk, tracked);
+	track_forget(sk);
+	return 0;
 }
 
 char LICENSE[] SEC("license") = "Dual MIT/GPL";

@@ -27,7 +27,9 @@ struct tracked {
 	__u8 open_flags;    /* EVENT_F_* of its EVENT_OPEN */
 	__u8 fin_sent;      /* write_seq counts our own FIN */
 	__u8 incomplete;    /* records of it found no room since it was last told how it stands */
-	__u8 pad[5];
+	__u8 is_unix;
+	__u8 pad[4];
+	__u32 moved[2]; /* bytes by enum event_direction: a Unix-domain socket's positions */
 };
 
 #define NO_EOF (-1)
@@ -78,6 +80,7 @@ const volatile __u32 receive_arguments = RECEIVE_ARGUMENTS;
 /* Memory-mapped: probe.c writes the filter that is not active, then switches. */
 struct filter filters[2];
 __u32 active_filter;
+__u32 scanned; /* the scan has found what was there: an unknown Unix-domain socket is a new one */
 
 __u64 last_sock;
 __u64 lost_ring_full; /* bytes */
@@ -95,6 +98,7 @@ __u64 lost_ends_count; /* ever; the last is lost_ends[(lost_ends_count - 1) % LO
 #define TCP_CLOSING     11
 
 #define IPPROTO_TCP 6
+#define AF_UNIX     1
 #define AF_INET     2
 #define AF_INET6    10
 

@@ -18,7 +18,7 @@ struct positions {
 static __always_inline struct tcp_sock *sock_tcp(struct sock *sk)
 {
 #ifdef BY_ADDRESS
-	return (struct tcp_sock *)sk; /* nothing else is tracked */
+	return (struct tcp_sock *)sk; /* by tracked.is_unix the caller knows */
 #else
 	return bpf_skc_to_tcp_sock(sk);
 #endif
@@ -32,9 +32,17 @@ static __always_inline struct tcp_sock *sock_tcp(struct sock *sk)
 static __always_inline void sock_positions(struct sock *sk, const struct tracked *tracked,
 					   struct positions *out)
 {
-	struct tcp_sock *tcp = sock_tcp(sk);
+	struct tcp_sock *tcp;
 
 	__builtin_memset(out, 0, sizeof(*out));
+	if (tracked->is_unix) {
+		out->send = tracked->moved[DIRECTION_SEND];
+		out->recv = tracked->moved[DIRECTION_RECV];
+		out->fin = FIELD(sk, sk_shutdown) & RCV_SHUTDOWN;
+		out->drained = true;
+		return;
+	}
+	tcp = sock_tcp(sk);
 	if (!tcp)
 		return;
 	out->fin = FIELD(sk, __sk_common.skc_flags) & (1ul << SOCK_DONE);
@@ -45,9 +53,9 @@ static __always_inline void sock_positions(struct sock *sk, const struct tracked
 	out->send = FIELD(tcp, write_seq) - (tracked->fin_sent ? 1 : 0);
 }
 
-static __always_inline __u64 sock_bytes_acked(struct sock *sk)
+static __always_inline __u64 sock_bytes_acked(struct sock *sk, const struct tracked *tracked)
 {
-	struct tcp_sock *tcp = sock_tcp(sk);
+	struct tcp_sock *tcp = tracked->is_unix ? NULL : sock_tcp(sk);
 
 	return tcp ? FIELD(tcp, bytes_acked) : 0;
 }

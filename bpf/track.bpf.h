@@ -75,10 +75,16 @@ static __always_inline void fill_head(struct event *head, const struct tracked *
 
 static __always_inline void fill_open(struct event_open *open, struct sock *sk, const struct tracked *tracked)
 {
-	sock_local(sk, (__u32 *)open->local);
-	sock_remote(sk, (__u32 *)open->remote);
-	open->local_port = FIELD(sk, __sk_common.skc_num);
-	open->remote_port = sock_remote_port(sk);
+	if (tracked->is_unix) {
+		map_ipv4((__u32 *)open->local, 0);
+		map_ipv4((__u32 *)open->remote, 0);
+		open->local_port = open->remote_port = 0;
+	} else {
+		sock_local(sk, (__u32 *)open->local);
+		sock_remote(sk, (__u32 *)open->remote);
+		open->local_port = FIELD(sk, __sk_common.skc_num);
+		open->remote_port = sock_remote_port(sk);
+	}
 	open->netns = BPF_CORE_READ(sk, __sk_common.skc_net.net, ns.inum);
 	open->target = tracked->target;
 }
@@ -152,7 +158,7 @@ static __noinline int track_report(struct sock *sk, struct tracked *tracked,
 	state->old_state = change->old_state;
 	state->new_state = change->new_state;
 	state->pad[0] = state->pad[1] = 0;
-	state->bytes_acked = sock_bytes_acked(sk);
+	state->bytes_acked = sock_bytes_acked(sk, tracked);
 	state->missed[DIRECTION_SEND] = tracked->missed[DIRECTION_SEND];
 	state->missed[DIRECTION_RECV] = tracked->missed[DIRECTION_RECV];
 	bpf_ringbuf_submit(state, ring_submit_flags(fill, sizeof(*state)));
@@ -186,6 +192,9 @@ static __always_inline __s32 track_wanted(struct sock *sk, struct task_struct *t
 	const struct filter *filter = filter_current();
 	struct target_search search = {.set = filter != &filters[0]};
 
+	if (FIELD(sk, __sk_common.skc_family) == AF_UNIX)
+		return filter_has_unix(filter) && filter_process(filter, task) ? filter_unix_target_of(sk)
+									       : -1;
 	if (!sock_is_tcp(sk) || !filter_process(filter, task))
 		return -1;
 	sock_remote(sk, search.addr);
@@ -202,8 +211,11 @@ static __always_inline int track_start(struct sock *sk, __s32 target, __u32 tgid
 	struct tracked *tracked;
 
 	fresh.sock = __sync_fetch_and_add(&last_sock, 1) + 1;
-	fresh.fin_sent =
-	    state == TCP_FIN_WAIT1 || state == TCP_FIN_WAIT2 || state == TCP_CLOSING || state == TCP_LAST_ACK;
+	fresh.is_unix = FIELD(sk, __sk_common.skc_family) == AF_UNIX;
+	if (fresh.is_unix)
+		fresh.open_flags |= EVENT_F_UNIX;
+	fresh.fin_sent = !fresh.is_unix && (state == TCP_FIN_WAIT1 || state == TCP_FIN_WAIT2 ||
+					    state == TCP_CLOSING || state == TCP_LAST_ACK);
 	tracked = track_store(sk, &fresh);
 	if (!tracked)
 		__sync_fetch_and_add(&lost_control, 1);
@@ -228,6 +240,22 @@ static __always_inline int track_connect(struct sock *sk)
 	if (target < 0)
 		return 0;
 	return track_start(sk, target, bpf_get_current_pid_tgid() >> 32, TCP_SYN_SENT, 0);
+}
+
+/*
+ * A Unix-domain socket is seen for the first time when the proxy sends: nothing tells of its connect. Before
+ * the scan is through it may have been there before.
+ */
+static __noinline struct tracked *track_unix(struct sock *sk)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	__s32 target = track_wanted(sk, task);
+
+	if (target < 0)
+		return NULL;
+	track_start(sk, target, bpf_get_current_pid_tgid() >> 32, TCP_ESTABLISHED,
+		    scanned ? 0 : EVENT_F_BEFORE);
+	return track_find(sk);
 }
 
 /* May run in softirq context, where current is a bystander: tgid stays 0. */

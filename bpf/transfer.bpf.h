@@ -44,6 +44,10 @@ static __always_inline int transfer_bytes(struct sock *sk, struct tracked *track
 	enum event_loss loss = LOSS_TRUNCATED;
 	struct positions positions;
 
+	if (tracked->is_unix)
+		__sync_fetch_and_add(direction == DIRECTION_SEND ? &tracked->moved[DIRECTION_SEND]
+								 : &tracked->moved[DIRECTION_RECV],
+				     bytes);
 	sock_positions(sk, tracked, &positions);
 	fill_head(&transfer.head, tracked, &positions, EVENT_DATA);
 	transfer.head.direction = direction;
@@ -86,6 +90,9 @@ static __always_inline int handle_transfer(struct sock *sk, int ret, int directi
 	if (moved_nothing(ret, direction) || (flags & (MSG_ERRQUEUE | MSG_OOB)))
 		return 0;
 	tracked = track_find(sk);
+	if (!tracked && direction == DIRECTION_SEND && filter_has_unix(filter_current()) &&
+	    FIELD(sk, __sk_common.skc_family) == AF_UNIX)
+		tracked = track_unix(sk);
 	if (!tracked)
 		return 0;
 	if (ret <= 0)

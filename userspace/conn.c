@@ -33,8 +33,9 @@ struct conn {
 	bool established; /* or better: SYN answered */
 	bool attempting;  /* this attempt's result is still open */
 	bool asked;       /* the proxy has sent something */
-	bool ended;       /* the session is closed */
-	bool awake;       /* in the list of those that time may change */
+	bool unix_domain;
+	bool ended; /* the session is closed */
+	bool awake; /* in the list of those that time may change */
 };
 
 struct conns {
@@ -323,12 +324,25 @@ static struct conn *conn_new(struct conns *conns, uint64_t id, bool fresh)
 /* ------------------------------------------------------------------------------------------------------- the
  * records */
 
+/* Known from its first send on, when it has long been connected; or the record of a connect that failed. */
+static void on_open_unix(struct conn *conn, const struct event_open *open)
+{
+	const struct conn_sink *sink = &conn->owner->sink;
+	const char *path = sink->path ? sink->path(sink->classify_ctx, open->target) : NULL;
+
+	conn->unix_domain = true;
+	conn->established = open->state != TCP_SYN_SENT;
+	if (path)
+		conn->path = strdup(path);
+}
+
 static void on_open(struct conns *conns, const struct event_open *open)
 {
 	/* Announced when its state turns from CLOSE to SYN_SENT; any other state: that record had found no
 	 * room. */
 	bool fresh =
-	    !(open->h.flags & EVENT_F_BEFORE) && (open->state == TCP_CLOSE || open->state == TCP_SYN_SENT);
+	    !(open->h.flags & EVENT_F_BEFORE) &&
+	    (open->state == TCP_CLOSE || open->state == TCP_SYN_SENT || (open->h.flags & EVENT_F_UNIX));
 	struct conn *conn;
 
 	if (conns->totals.open >= conns->options.max)
@@ -343,7 +357,10 @@ static void on_open(struct conns *conns, const struct event_open *open)
 	conn->view.remote.port = open->remote_port;
 	conn->attempting = fresh;
 	conn->established = !fresh;
-	if (!fresh) /* of a new connection ESTABLISHED gives the positions: before it they are not set */
+	if (open->h.flags & EVENT_F_UNIX)
+		on_open_unix(conn, open);
+	if (conn->established) /* of a new connection ESTABLISHED gives the positions: before it they are not
+				  set */
 		stream_base(conn->stream, open->h.send_pos, open->h.recv_pos);
 	ask_role(conn);
 	count_state(conn);
@@ -439,6 +456,9 @@ static void on_data(struct conn *conn, const struct event_data *data)
 		begin_late(conn, data->h.time);
 	stream_data(conn->stream, data);
 	count_state(conn);
+	/* Nothing may tell of a Unix-domain socket's close: Terminate is its end. */
+	if (conn->unix_domain && session_terminated(conn->session))
+		conn_end(conn, SESSION_END_CLIENT, data->h.time);
 }
 
 static struct conn *conn_find(struct conns *conns, uint64_t id)
@@ -478,8 +498,9 @@ void conns_event(struct conns *conns, const struct event *event)
 /* Nothing is held back, outstanding or about to end: only a record changes it. */
 static bool is_quiet(const struct conn *conn)
 {
-	return conn->ended || (!stream_waits(conn->stream) && !session_waits(conn->session) &&
-			       conn->closer != CLOSER_CLIENT);
+	if (conn->ended)
+		return !conn->unix_domain;
+	return !stream_waits(conn->stream) && !session_waits(conn->session) && conn->closer != CLOSER_CLIENT;
 }
 
 static void conn_tick(struct conn *conn, uint64_t now_ns, bool complete)
@@ -494,6 +515,12 @@ static void conn_tick(struct conn *conn, uint64_t now_ns, bool complete)
 	count_state(conn);
 }
 
+/* Of a Unix-domain socket there need not come an EVENT_END. */
+static bool is_over(const struct conn *conn, uint64_t now_ns)
+{
+	return conn->ended && conn->unix_domain && now_ns > conn->last_ns + HALF_CLOSED_NS;
+}
+
 void conns_tick(struct conns *conns, uint64_t now_ns, bool complete)
 {
 	struct conn *conn, *next;
@@ -501,7 +528,9 @@ void conns_tick(struct conns *conns, uint64_t now_ns, bool complete)
 	for (conn = LIST_FIRST(&conns->awake_list); conn; conn = next) {
 		next = LIST_NEXT(conn, awake_entry);
 		conn_tick(conn, now_ns, complete);
-		if (is_quiet(conn))
+		if (is_over(conn, now_ns))
+			conn_free(conn);
+		else if (is_quiet(conn))
 			rest(conn);
 	}
 }

@@ -52,6 +52,8 @@ struct conn_sink {
 	 * NULL. */
 	struct role (*classify)(void *ctx, const struct address *remote, const char *path,
 				const char *database);
+	/* The path of a Unix-domain target, by event_open.target; with classify_ctx. */
+	const char *(*path)(void *ctx, uint32_t target);
 	bool (*ignored)(void *ctx, const struct role *role, const char *text, size_t len);
 	uint64_t (*request_timeout_ns)(void *ctx, const struct role *role);
 	enum session_results (*results)(void *ctx, const struct role *role);

@@ -49,6 +49,7 @@ struct observation {
 	struct proxy *proxy;
 	struct resolve *resolve;
 	struct classify *classify;
+	struct filter filter; /* the one in force */
 	struct clusters *clusters;
 	struct conns *conns;
 	struct loop_source *ring, *tick_timer, *proxy_timer;
@@ -140,6 +141,15 @@ static void tick(void *ctx, uint32_t what)
 	clusters_tick(o->clusters, now_ns());
 }
 
+static const char *path_of(void *ctx, uint32_t target)
+{
+	const struct observation *o = ctx;
+
+	return target < FILTER_MAX_TARGETS && o->filter.targets[target].family == ADDRESS_UNIX
+		   ? o->filter.targets[target].path
+		   : NULL;
+}
+
 static struct role role_of(void *ctx, const struct address *remote, const char *path, const char *database)
 {
 	struct observation *o = ctx;
@@ -155,19 +165,20 @@ static struct role role_of(void *ctx, const struct address *remote, const char *
 static int retarget(struct observation *o)
 {
 	struct classify *fresh;
-	struct filter filter;
+	struct filter *filter = &o->filter;
 	int err = classify_new(&fresh, o->config, resolve_lookup, o->resolve);
 
 	if (err)
 		return err;
 	if (classify_conflict(fresh))
 		log_warning("%s", classify_conflict(fresh));
+	drain(o); /* records name targets by their place in the filter */
 	classify_free(&o->classify);
 	o->classify = fresh;
-	if (filter_build(&filter, proxy_identity(o->proxy), o->classify) == -E2BIG)
+	if (filter_build(filter, proxy_identity(o->proxy), o->classify) == -E2BIG)
 		log_warning("more than %d addresses are configured: the rest is not observed",
 			    FILTER_MAX_TARGETS);
-	probe_set_filter(o->probe, &filter);
+	probe_set_filter(o->probe, filter);
 	return 0;
 }
 
@@ -300,6 +311,7 @@ static int build_stages(struct observation *o, struct threshold *threshold)
 	sink = clusters_sink(o->clusters);
 	sink.classify = role_of;
 	sink.classify_ctx = o;
+	sink.path = path_of;
 	err = conns_new(&o->conns, &options, &sink);
 	if (!err)
 		err = proxy_new(&o->proxy, &o->config->proxy);
@@ -308,11 +320,29 @@ static int build_stages(struct observation *o, struct threshold *threshold)
 	return err ? err : resolve_names(o->resolve, o->config);
 }
 
+static bool names_unix(const struct config_endpoint *endpoint)
+{
+	for (size_t i = 0; i < endpoint->address_count; i++)
+		if (endpoint->addresses[i].range.family == ADDRESS_UNIX)
+			return true;
+	return false;
+}
+
+/* What they need costs every system call of the machine: only when there are any. */
+static bool has_unix_sockets(const struct config *config)
+{
+	for (size_t i = 0; i < config->cluster_count; i++)
+		if (names_unix(&config->clusters[i].primary) || names_unix(&config->clusters[i].mirror))
+			return true;
+	return false;
+}
+
 static int attach(struct observation *o)
 {
 	const struct probe_options options = {.ring_bytes = o->config->ring_bytes,
 					      .max_piece_bytes = EVENT_MAX_PIECE,
-					      .attach = o->config->attach};
+					      .attach = o->config->attach,
+					      .unix_sockets = has_unix_sockets(o->config)};
 	int err = probe_open(&o->probe, &options);
 
 	if (!err)

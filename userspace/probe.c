@@ -183,7 +183,7 @@ static void set_constants(const struct programs *programs, const struct probe_op
  */
 static int load_mode(struct programs *out, enum attach_mode mode, const struct probe_options *options)
 {
-	const char *missing = programs_missing(mode);
+	const char *missing = programs_missing(mode, options->unix_sockets);
 	int err;
 
 	libbpf_text[0] = '\0';
@@ -191,7 +191,7 @@ static int load_mode(struct programs *out, enum attach_mode mode, const struct p
 		set_error("the kernel %s has %s", kernel_release(), missing);
 		return -EOPNOTSUPP;
 	}
-	err = programs_open(out, mode);
+	err = programs_open(out, mode, options->unix_sockets);
 	if (err)
 		return explain(err, "opening the BPF programs");
 	set_constants(out, options);
@@ -293,6 +293,7 @@ void probe_set_filter(struct probe *probe, const struct filter *filter)
 {
 	uint32_t next = !*probe->programs.active_filter;
 
+	__atomic_store_n(probe->programs.scanned, 0, __ATOMIC_RELEASE);
 	probe->programs.filters[next] = *filter;
 	__atomic_store_n(probe->programs.active_filter, next, __ATOMIC_RELEASE);
 }
@@ -327,7 +328,10 @@ static int walk_files(struct bpf_link *iterator)
 
 int probe_scan(struct probe *probe)
 {
-	return walk_files(*probe->programs.scan);
+	int err = walk_files(*probe->programs.scan);
+
+	__atomic_store_n(probe->programs.scanned, 1, __ATOMIC_RELEASE);
+	return err;
 }
 
 int probe_clients(struct probe *probe, uint32_t *count)

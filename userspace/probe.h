@@ -10,6 +10,7 @@
 #ifndef MO_PROBE_H
 #define MO_PROBE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "attach.h"
@@ -20,6 +21,7 @@ struct probe;
 struct probe_options {
 	uint32_t ring_bytes;      /* size of the ring buffer; a power of two, at least 64 KiB */
 	uint32_t max_piece_bytes; /* largest data record, at most EVENT_MAX_PIECE */
+	bool unix_sockets;        /* Unix-domain addresses are among the targets */
 	enum attach_mode attach;  /* ATTACH_AUTO: the first mode that works here */
 };
 

@@ -23,6 +23,13 @@ static const char *const needed[ATTACH_MODES][5] = {
     [ATTACH_KPROBE] = {"enter_send", "exit_send", "enter_receive", "exit_receive"},
 };
 
+static const char *const needed_by_unix[ATTACH_MODES][7] = {
+    [ATTACH_TRACEPOINT] = {"on_failed_connect"},
+    [ATTACH_FEXIT] = {"on_failed_connect", "after_unix_send", "after_unix_receive", "before_unix_release"},
+    [ATTACH_KPROBE] = {"on_failed_connect", "enter_unix_send", "exit_unix_send", "enter_unix_receive",
+		       "exit_unix_receive", "enter_unix_release"},
+};
+
 /* ------------------------------------------------------------------------------ what the kernel says of
  * itself */
 
@@ -66,11 +73,24 @@ static const char *missing_in(const struct btf *btf, enum attach_mode mode)
 	return NULL;
 }
 
-const char *programs_missing(enum attach_mode mode)
+static const char *missing_for_unix(const struct btf *btf, enum attach_mode mode)
+{
+	if (!has_tracepoint(btf, "sys_exit"))
+		return "no tracepoint sys_exit, which failed connects to Unix-domain sockets need";
+	if (mode != ATTACH_TRACEPOINT &&
+	    (arguments_of(btf, "unix_stream_sendmsg") < 0 || arguments_of(btf, "unix_stream_recvmsg") < 0 ||
+	     arguments_of(btf, "unix_release") < 0))
+		return "no functions of Unix-domain sockets in its type information";
+	return NULL;
+}
+
+const char *programs_missing(enum attach_mode mode, bool unix_sockets)
 {
 	struct btf *btf = btf__load_vmlinux_btf();
 	const char *missing = btf ? missing_in(btf, mode) : "no type information";
 
+	if (!missing && unix_sockets)
+		missing = missing_for_unix(btf, mode);
 	btf__free(btf);
 	return missing;
 }
@@ -111,6 +131,7 @@ static int receive_arguments(void)
 		out->ring_wake_step = &skeleton->rodata->ring_wake_step;            \
 		skeleton->rodata->receive_arguments = receive_arguments();          \
 		out->filters = skeleton->bss->filters;                              \
+		out->scanned = &skeleton->bss->scanned;                             \
 		out->clients = &skeleton->links.count_clients;                      \
 		out->lost_ends = (uint64_t *)skeleton->bss->lost_ends;              \
 		out->lost_ends_count = (uint64_t *)&skeleton->bss->lost_ends_count; \
@@ -136,7 +157,7 @@ static bool is_listed(const char *const *list, const char *name)
 }
 
 /* Only what the mode needs is loaded: a kernel that refuses the others need not see them. */
-static void choose(struct programs *programs)
+static void choose(struct programs *programs, bool unix_sockets)
 {
 	struct bpf_program *program;
 
@@ -144,12 +165,14 @@ static void choose(struct programs *programs)
 	{
 		const char *name = bpf_program__name(program);
 
-		bpf_program__set_autoload(program, is_listed(needed_by_all, name) ||
-						       is_listed(needed[programs->mode], name));
+		bool wanted = is_listed(needed_by_all, name) || is_listed(needed[programs->mode], name) ||
+			      (unix_sockets && is_listed(needed_by_unix[programs->mode], name));
+
+		bpf_program__set_autoload(program, wanted);
 	}
 }
 
-int programs_open(struct programs *out, enum attach_mode mode)
+int programs_open(struct programs *out, enum attach_mode mode, bool unix_sockets)
 {
 	int err;
 
@@ -157,7 +180,7 @@ int programs_open(struct programs *out, enum attach_mode mode)
 	out->mode = mode;
 	err = mode == ATTACH_KPROBE ? open_kprobe(out) : open_observer(out);
 	if (!err)
-		choose(out);
+		choose(out, unix_sockets);
 	return err;
 }
 

@@ -10,6 +10,7 @@
 #define MO_PROGRAMS_H
 
 #include <bpf/libbpf.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "attach.h"
@@ -25,6 +26,7 @@ struct programs {
 	/* Memory-mapped once loaded. */
 	struct filter *filters;
 	uint32_t *active_filter;
+	uint32_t *scanned;
 	uint64_t *lost_ring_full, *lost_control;
 	uint64_t *lost_ends, *lost_ends_count;
 	uint32_t *client_walk, *clients_found;
@@ -36,10 +38,11 @@ struct programs {
 
 /* What the kernel's type information lacks for that mode, as half a sentence ("no tracepoint ..."), or NULL.
  */
-const char *programs_missing(enum attach_mode mode);
+const char *programs_missing(enum attach_mode mode, bool unix_sockets);
 
-/* Opens the object of the mode and chooses its programs; loads nothing. Not ATTACH_AUTO. */
-int programs_open(struct programs *out, enum attach_mode mode);
+/* Opens the object of the mode and chooses its programs; loads nothing. Not ATTACH_AUTO.
+ * unix_sockets: with those that only Unix-domain sockets need. */
+int programs_open(struct programs *out, enum attach_mode mode, bool unix_sockets);
 int programs_load(struct programs *programs);
 int programs_attach(struct programs *programs);
 /* Loaded they stay. */

@@ -362,6 +362,11 @@ bool session_startup_seen(const struct session *session)
 	return session->startup_seen;
 }
 
+bool session_terminated(const struct session *session)
+{
+	return session->terminated;
+}
+
 bool session_busy(const struct session *session)
 {
 	return session->pipeline.count || session->request.open ||

@@ -4,7 +4,7 @@
  *
  * Usage: probe_dump check [MODE]
  *        probe_dump [attach=MODE] [comm=NAME] [exe=PATH] [pid=PID] [cgroup=DIRECTORY] [ring=BYTES]
- * [piece=BYTES] [ADDRESS]/BITS:PORT ...
+ * [piece=BYTES] [ADDRESS]/BITS:PORT|unix:PATH ...
  *
  * An IPv4 address as ::ffff:a.b.c.d. Prints `ready` when attached. Commands on standard input, each answered
  * by a last line `.`: `drain`; `hold` (no periodic drain until the next command); `scan`; `totals`; `drop`
@@ -72,6 +72,11 @@ static bool parse_target(struct filter_target *target, const char *text)
 	char address[64];
 	unsigned bits, port;
 
+	if (!strncmp(text, "unix:", 5)) {
+		target->family = 2;
+		snprintf(target->path, sizeof(target->path), "%s", text + 5);
+		return true;
+	}
 	if (sscanf(text, "[%63[^]]]/%u:%u", address, &bits, &port) != 3 ||
 	    inet_pton(AF_INET6, address, target->addr) != 1)
 		return false;
@@ -220,6 +225,7 @@ int main(int argc, char **argv)
 	for (int i = 1; i < argc; i++)
 		if (!parse(&dump, argv[i]))
 			return 2;
+	dump.options.unix_sockets = dump.filter.targets[0].family == 2;
 	if (!probe_open(&probe, &dump.options)) {
 		probe_set_filter(probe, &dump.filter);
 		if (!probe_attach(probe)) {

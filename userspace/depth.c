@@ -5,11 +5,13 @@
 
 #include "depth.h"
 
-#define MEMORY     2000.0 /* arrivals that r remembers: it is as sure of a small share as of a large one */
-#define SHARE_MIN  0.02
-#define ENOUGH     200 /* statements before r is believed */
-#define ONE_BY_ONE 4096
-#define MARGIN_NS  100000000ull /* by which a lag may grow at once */
+#define MEMORY      2000.0 /* arrivals that r remembers: it is as sure of a small share as of a large one */
+#define SHARE_MIN   0.02
+#define ENOUGH      200 /* statements before r is believed */
+#define ONE_BY_ONE  4096
+#define PATIENCE_NS 1000000000ull /* ... or a part of the mirror stand still, where nothing is dropped */
+#define TAIL        10            /* how much likelier than lost a late one is then */
+#define MARGIN_NS   100000000ull  /* by which a lag may grow at once */
 
 int depth_new(struct depth **out, uint64_t span)
 {
@@ -89,9 +91,15 @@ static void learn_slice(struct depth *depth, const struct depth_slice *slice)
 	depth->total += slice->sent;
 }
 
+bool depth_whole(const struct depth *depth)
+{
+	return depth->total > ENOUGH && depth_share(depth) > DEPTH_ALL;
+}
+
 void depth_learn(struct depth *depth, const struct lagdist *dist, uint64_t last_match)
 {
-	uint64_t margin = 2 * lagdist_longest(dist) + MARGIN_NS, until;
+	uint64_t spare = depth_whole(depth) ? PATIENCE_NS : MARGIN_NS;
+	uint64_t margin = 2 * lagdist_longest(dist) + spare, until;
 
 	if (!depth->newest || last_match < margin)
 		return;
@@ -130,8 +138,11 @@ static struct survival survival_of(const struct depth *depth, const struct lagdi
 {
 	struct survival s = {dist, depth_share(depth), 1, last_match, lagdist_longest(dist) * 3 / 2};
 
-	if (s.share > DEPTH_ALL) /* nothing is dropped: the tail of F is only not seen yet */
-		s.ceiling = 1 - 0.5 / (lagdist_weight(dist) + 1);
+	if (depth_whole(depth)) { /* nothing is dropped: the tail of F is only not seen yet */
+		s.ceiling = 1 - fmax(0.5 / (lagdist_weight(dist) + 1), TAIL * (1 - s.share));
+		if (s.give_up < PATIENCE_NS)
+			s.give_up = PATIENCE_NS;
+	}
 	return s;
 }
 

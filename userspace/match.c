@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "backlog.h"
 #include "capacity.h"
 #include "depth.h"
 #include "halves.h"
@@ -38,6 +39,8 @@ struct match {
 	struct recent *recent;
 	struct matchclock clock;
 	struct capacity capacity;
+	struct backlog backlog;
+	bool whole; /* all was mirrored when the backlog began, so that the depth is well known */
 	uint32_t blocks;
 	uint32_t deferred;   /* mirror statements that have arrived but are not paired yet */
 	double fanout;       /* share of further copies among the mirror's statements of unrepeated keys */
@@ -347,6 +350,16 @@ static void pair_up(struct match *match, struct match_connection *connection, ui
 	join(match, primary, mirror, key, certain);
 }
 
+/* As the queue's depth implies it, where that is the better witness; else the running median. */
+static uint64_t likely_lag(struct match *match, uint64_t now)
+{
+	uint64_t lag = 0;
+
+	if (match->whole && match->certain < CERTAIN_SCARCE)
+		lag = backlog_lag(&match->backlog, now, match->counters.matched);
+	return lag ? lag : lagdist_median(match->dist);
+}
+
 /* A mirror statement of several candidates, none of which stands out. */
 static void guess(struct match *match, struct match_connection *connection, uint32_t mirror, uint64_t key)
 {
@@ -360,7 +373,7 @@ static void guess(struct match *match, struct match_connection *connection, uint
 	}
 	observe(match, hot, now);
 	update_lags(match, now);
-	median = lagdist_median(match->dist);
+	median = likely_lag(match, now);
 	primary = of_block(match, connection, oldest, hot);
 	if (!primary)
 		primary = nearest(match, oldest, hot, now > median ? now - median : 0);
@@ -537,7 +550,10 @@ void match_tick(struct match *match, uint64_t now)
 {
 	uint64_t timeout = match->options.answer_timeout_ns;
 
-	capacity_bound(&match->capacity, now); /* moves on */
+	if (lagdist_median(match->dist) < BACKLOG_MIN_NS)
+		match->whole = depth_whole(match->depth);
+	if (match->certain < CERTAIN_SCARCE)
+		backlog_tick(&match->backlog, now, match->counters.matched, match_depth(match, now));
 	depth_learn(match->depth, match->dist, match->clock.steady);
 	expire_primary(match, now);
 	expire_mirror(match, now);

@@ -378,6 +378,62 @@ static void the_depth_is_capped_by_the_proxys_queues_where_they_are_known(void *
 	match_free(&other.match);
 }
 
+static void the_end_of_an_overflow_is_followed_by_what_arrives(void **ctx)
+{
+	struct stand *s = *ctx, other;
+	struct match_options options = {.max_entries = 10000, .queue_limit = 10};
+
+	(void)s;
+	stand_open(&other, &options);
+	warm_up(&other, 300, MS);
+	match_set_clients(other.match, 10);
+	for (unsigned i = 0; i < 500; i++)
+		send_to(&other, &other.primary[0], 1000 + i, other.now + i);
+	assert_int_equal(lround(match_depth(other.match, other.now + MS)), 100);
+	for (unsigned i = 0; i < 40; i++)
+		send_to(&other, &other.mirror[0], 1000 + i, other.now + 2 * MS);
+	assert_int_equal(lround(match_depth(other.match, other.now + 3 * MS)), 60);
+	match_free(&other.match);
+}
+
+static void a_queue_outlives_its_clients(void **ctx)
+{
+	struct stand *s = *ctx, other;
+	struct match_options options = {.max_entries = 10000, .queue_limit = 10};
+
+	(void)s;
+	stand_open(&other, &options);
+	warm_up(&other, 300, MS);
+	match_set_clients(other.match, 10);
+	for (unsigned i = 0; i < 100; i++)
+		send_to(&other, &other.primary[0], 1000 + i, other.now + i);
+	match_set_clients(other.match, 1);
+	assert_true(match_depth(other.match, other.now + MS) >= 90);
+	match_free(&other.match);
+}
+
+static void a_request_of_two_statements_takes_one_place_in_the_queue(void **ctx)
+{
+	struct stand *s = *ctx, other;
+	struct match_options options = {.max_entries = 10000, .queue_limit = 10};
+
+	(void)s;
+	stand_open(&other, &options);
+	warm_up(&other, 300, MS);
+	for (unsigned i = 0; i < 8000; i++) {
+		struct session_query query = {.serial = ++other.serial,
+					      .sent_ns = other.now + i,
+					      .key = {100000 + i, 0},
+					      .keyed = true,
+					      .in_block = i % 2};
+
+		match_sent(other.match, &other.primary[0], &query, 0);
+	}
+	match_set_clients(other.match, 10);
+	assert_in_range(lround(match_depth(other.match, other.now + MS)), 190, 210);
+	match_free(&other.match);
+}
+
 static void a_long_silence_without_backlog_ends_at_zero_when_part_is_sampled(void **ctx)
 {
 	struct stand *s = *ctx;
@@ -637,6 +693,9 @@ int main(void)
 	    CASE(the_depth_is_nan_before_the_first_match_and_counts_the_pending_after_it),
 	    CASE(the_depth_grows_while_the_mirror_stands_still_and_nothing_is_given_up),
 	    CASE(the_depth_is_capped_by_the_proxys_queues_where_they_are_known),
+	    CASE(the_end_of_an_overflow_is_followed_by_what_arrives),
+	    CASE(a_queue_outlives_its_clients),
+	    CASE(a_request_of_two_statements_takes_one_place_in_the_queue),
 	    CASE(a_long_silence_without_backlog_ends_at_zero_when_part_is_sampled),
 	    CASE(what_outlives_the_horizon_of_matches_leaves_as_not_mirrored),
 	    CASE(memory_is_bounded_and_evictions_are_counted),

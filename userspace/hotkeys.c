@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,16 +10,25 @@
 #define WAYS       8
 #define UNIT_SHIFT 16
 
+#define OBSERVE_PERIOD_NS 100000000ull
+#define OBSERVE_MAX       60 /* in a period */
+
 /* The keys stand apart from the rest, so that a look for one that is not there costs one cache line. */
 struct hotkeys {
 	uint64_t key[HOTKEYS / WAYS][WAYS]; /* 0 = unused */
 	struct hotkey set[HOTKEYS / WAYS][WAYS];
+	double observe_rate; /* keys that repeat faster (per second) are not worth observing */
+	uint64_t observe_since;
+	uint32_t observed;
 };
 
 int hotkeys_new(struct hotkeys **out)
 {
 	*out = calloc(1, sizeof(**out));
-	return *out ? 0 : -ENOMEM;
+	if (!*out)
+		return -ENOMEM;
+	(*out)->observe_rate = 10;
+	return 0;
 }
 
 void hotkeys_free(struct hotkeys **hot)
@@ -96,6 +106,20 @@ double hotkey_rate(const struct hotkey *key, uint64_t now)
 	uint64_t back = coverage(key, now);
 
 	return (double)remembered(key) * 1e9 / (double)(back ? back : 1);
+}
+
+bool hotkeys_worth_observing(struct hotkeys *hot, const struct hotkey *key, uint64_t now)
+{
+	if (now - hot->observe_since >= OBSERVE_PERIOD_NS) {
+		hot->observe_rate *= hot->observed >= OBSERVE_MAX ? 0.8 : 1.25;
+		hot->observe_rate = fmin(fmax(hot->observe_rate, 0.01), 1e5);
+		hot->observe_since = now;
+		hot->observed = 0;
+	}
+	if (hot->observed >= OBSERVE_MAX || hotkey_rate(key, now) > hot->observe_rate)
+		return false;
+	hot->observed++;
+	return true;
 }
 
 void hotkey_observe(const struct hotkey *key, uint64_t now, float *out)

@@ -9,6 +9,7 @@
 #ifndef MO_HOTKEYS_H
 #define MO_HOTKEYS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -40,6 +41,9 @@ struct hotkey *hotkeys_add(struct hotkeys *hot, uint64_t key, uint64_t since, ui
 void hotkey_sent(struct hotkey *key, uint64_t time);
 /* Times a second, over what is remembered. */
 double hotkey_rate(const struct hotkey *key, uint64_t now);
+/* Keys that repeat too fast tell little at a high price; the limit follows what comes. Each yes is counted.
+ */
+bool hotkeys_worth_observing(struct hotkeys *hot, const struct hotkey *key, uint64_t now);
 /* Fills LAGDIST_BINS values as lagdist_ambiguous() wants them. */
 void hotkey_observe(const struct hotkey *key, uint64_t now, float *out);
 

@@ -6,6 +6,7 @@
 
 #include "backlog.h"
 #include "capacity.h"
+#include "copies.h"
 #include "depth.h"
 #include "halves.h"
 #include "hotkeys.h"
@@ -18,11 +19,6 @@
 #define ANSWER_TIMEOUT_NS 120000000000ull
 #define EARLY_NS          250000000ull /* how long a mirror statement may be ahead of its twin */
 #define STEPS             64           /* of one search among the candidates of a key */
-#define OBSERVE_PERIOD_NS 100000000ull
-#define OBSERVE_MAX       60
-#define FANOUT_MIN        0.2
-#define FANOUT_WEIGHT     (1.0 / 256)
-#define FANOUT_DRIFT      64 /* copies of a key that one server may be behind another */
 #define CERTAIN_WEIGHT    (1.0 / 256)
 #define CERTAIN_SCARCE    0.15 /* below this share of certain pairs all lags are sampled */
 #define SILENCE_MIN_NS    1000000000ull
@@ -39,15 +35,12 @@ struct match {
 	struct recent *recent;
 	struct matchclock clock;
 	struct capacity capacity;
+	struct copies copies;
 	struct backlog backlog;
 	bool whole; /* all was mirrored when the backlog began, so that the depth is well known */
 	uint32_t blocks;
-	uint32_t deferred;   /* mirror statements that have arrived but are not paired yet */
-	double fanout;       /* share of further copies among the mirror's statements of unrepeated keys */
-	double certain;      /* share of certain ones among the pairs */
-	double observe_rate; /* keys that repeat faster (per second) are not worth observing */
-	uint64_t observe_since;
-	uint32_t observed;
+	uint32_t deferred; /* mirror statements that have arrived but are not paired yet */
+	double certain;    /* share of certain ones among the pairs */
 };
 
 /* ------------------------------------------------------------------------------------------ life */
@@ -62,7 +55,6 @@ int match_new(struct match **out, const struct match_options *options, const str
 	match->options = *options;
 	match->sink = *sink;
 	capacity_init(&match->capacity, options->queue_limit);
-	match->observe_rate = 10;
 	if (!match->options.max_entries)
 		match->options.max_entries = MATCH_DEFAULT_ENTRIES;
 	if (!match->options.horizon_ns)
@@ -310,24 +302,9 @@ static uint32_t of_block(struct match *match, const struct match_connection *con
 	return at(match, younger)->block == connection->twin_block ? younger : 0;
 }
 
-/* Keys that repeat too fast tell little at a high price; the limit follows what comes. */
-static bool worth_observing(struct match *match, const struct hotkey *hot, uint64_t now)
-{
-	if (now - match->observe_since >= OBSERVE_PERIOD_NS) {
-		match->observe_rate *= match->observed >= OBSERVE_MAX ? 0.8 : 1.25;
-		match->observe_rate = fmin(fmax(match->observe_rate, 0.01), 1e5);
-		match->observe_since = now;
-		match->observed = 0;
-	}
-	if (match->observed >= OBSERVE_MAX || hotkey_rate(hot, now) > match->observe_rate)
-		return false;
-	match->observed++;
-	return true;
-}
-
 static void observe(struct match *match, struct hotkey *hot, uint64_t now)
 {
-	if (hot && lagdist_wants_ambiguous(match->dist, now) && worth_observing(match, hot, now))
+	if (hot && lagdist_wants_ambiguous(match->dist, now) && hotkeys_worth_observing(match->hot, hot, now))
 		hotkey_observe(hot, now, lagdist_ambiguous(match->dist, now));
 }
 
@@ -413,31 +390,19 @@ static void defer(struct match *match, struct match_connection *connection, uint
 		resolve(match, connection);
 }
 
-/*
- * Whether this is a statement that was not seen yet, not a further copy of one that went to another server.
- * Of an unrepeated key: one that was paired a while ago is a copy. Of a repeated one, once copies are known
- * to be usual here: each server gets its own copy of each statement, so the one that is ahead brings the new
- * ones.
+/* Whether this is a statement that was not seen yet, not a further copy of one that went to another server.
  */
 static bool fresh_copy(struct match *match, const struct match_connection *connection, struct hotkey *hot,
 		       uint64_t key, uint64_t now, uint32_t oldest)
 {
-	bool usual = match->fanout > FANOUT_MIN, first;
-	uint32_t *seen;
+	bool copy;
 
-	if (!hot) {
-		bool copy =
-		    !oldest && usual && recent_seen(match->recent, key, now, match->options.horizon_ns);
-
-		match->fanout += ((copy ? 1 : 0) - match->fanout) * FANOUT_WEIGHT;
-		return !copy;
-	}
-	seen = &hot->seen[connection->endpoint];
-	if (!usual || hot->ahead - *seen > FANOUT_DRIFT)
-		*seen = hot->ahead;
-	first = ++*seen > hot->ahead;
-	hot->ahead += first;
-	return first;
+	if (hot)
+		return copies_fresh(&match->copies, hot, connection->endpoint);
+	copy = !oldest && copies_usual(&match->copies) &&
+	       recent_seen(match->recent, key, now, match->options.horizon_ns);
+	copies_note(&match->copies, copy);
+	return !copy;
 }
 
 static void sent_to_mirror(struct match *match, struct match_connection *connection,
@@ -541,7 +506,7 @@ static void expire_mirror(struct match *match, uint64_t now)
 		if (entry->time + EARLY_NS > now)
 			return;
 		copy = recent_seen(match->recent, halves_key(entry), entry->time, match->options.horizon_ns);
-		match->fanout += ((copy ? 1 : 0) - match->fanout) * FANOUT_WEIGHT;
+		copies_note(&match->copies, copy);
 		leave(match, index, copy ? MATCH_FANOUT : MATCH_NO_PRIMARY);
 	}
 }

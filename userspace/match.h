@@ -18,15 +18,16 @@
  *     distinct statements are in use, from the times at which each key was sent to the primary at all,
  *     whatever was paired with what (hotkeys.h). So a wrong pair cannot mislead the search for the right lag,
  *     and a lag that grows while the proxy drops is followed.
- *   - The depth is the survival estimate of depth.h, capped at queue_limit x clients where known.
+ *   - The depth is the survival estimate of depth.h, bounded by what the proxy's queues can hold where that
+ * is known (capacity.h).
+ *   - Where hardly any pair is certain and all is mirrored, that depth tells the lag (backlog.h).
  *   - What is older than the horizon on the clock of matches (matchclock.h) leaves as not_mirrored.
  * Its limits: pairs among statements of one key are right as a crowd, not each one. With only hot statements
  * a lag of L seconds is located to about a third of itself, and about L late, if some thirty keys each come
  * less often than 256 / L times a second; with ten keys or fewer that each come hundreds of times a second
- * the estimate stays short of a long lag. The mean lag of such statements can be off by half during and after
- * an overflow. What is dropped shows only when its turn has passed, hence queue_limit as a cap. A part of the
- * mirror that stands still while the rest moves on is taken for drops once it is older than 1.5 times the
- * longest recent lag.
+ * the estimate stays short of a long lag. What is dropped shows only when its turn has passed, hence the
+ * bound by queue_limit. Where a part is sampled, a part of the mirror that stands still while the rest moves
+ * on is taken for drops once it is older than 1.5 times the longest recent lag.
  *
  * Memory: 64 bytes an entry and 4 for the index, taken as needed up to max_entries; about 1.5 MiB besides.
  * The default, 3 million entries, holds 100,000 statements/s for a horizon of 30 s in 196 MiB. Past that the

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "backlog.h"
+#include "candidates.h"
 #include "capacity.h"
 #include "copies.h"
 #include "depth.h"
@@ -18,7 +19,7 @@
 #define HORIZON_NS        30000000000ull
 #define ANSWER_TIMEOUT_NS 120000000000ull
 #define EARLY_NS          250000000ull /* how long a mirror statement may be ahead of its twin */
-#define STEPS             64           /* of one search among the candidates of a key */
+#define STEPS             64           /* of one walk over the statements of a key */
 #define CERTAIN_WEIGHT    (1.0 / 256)
 #define CERTAIN_SCARCE    0.15 /* below this share of certain pairs all lags are sampled */
 #define SILENCE_MIN_NS    1000000000ull
@@ -243,65 +244,6 @@ static void sent_to_primary(struct match *match, struct match_connection *connec
 
 /* ------------------------------------------------------------------------------------------ mirror */
 
-static uint64_t distance(const struct match *match, uint32_t index, uint64_t target)
-{
-	uint64_t time = at(match, index)->time;
-
-	return time > target ? time - target : target - time;
-}
-
-/* The candidate sent nearest to `target`: a walk from the best of oldest, youngest and where the last one
- * ended. */
-static uint32_t nearest(struct match *match, uint32_t oldest, struct hotkey *hot, uint64_t target)
-{
-	uint32_t best = at(match, oldest)->same_prev, next; /* the youngest */
-
-	if (distance(match, oldest, target) < distance(match, best, target))
-		best = oldest;
-	if (hot && hot->cursor && distance(match, hot->cursor, target) < distance(match, best, target))
-		best = hot->cursor;
-	for (unsigned n = 0; n < STEPS; n++) {
-		next = at(match, best)->same_next;
-		if (next == oldest || distance(match, next, target) > distance(match, best, target))
-			break;
-		best = next;
-	}
-	for (unsigned n = 0; n < STEPS && best != oldest; n++) {
-		next = at(match, best)->same_prev;
-		if (distance(match, next, target) >= distance(match, best, target))
-			break;
-		best = next;
-	}
-	if (hot)
-		hot->cursor = best;
-	return best;
-}
-
-/*
- * The candidate of the transaction of the primary that the connection's current one is taken for a copy of,
- * or 0: sought around the time of the neighbour by which it is known.
- */
-static uint32_t of_block(struct match *match, const struct match_connection *connection, uint32_t oldest,
-			 struct hotkey *hot)
-{
-	uint32_t younger, older;
-
-	if (!connection->twin_block)
-		return 0;
-	younger = older = nearest(match, oldest, hot, connection->twin_time);
-	for (unsigned n = 0; n < STEPS; n++) {
-		if (at(match, younger)->block == connection->twin_block)
-			return younger;
-		if (at(match, older)->block == connection->twin_block)
-			return older;
-		younger = at(match, younger)->same_next;
-		older = at(match, older)->same_prev;
-		if (younger == older)
-			break;
-	}
-	return at(match, younger)->block == connection->twin_block ? younger : 0;
-}
-
 static void observe(struct match *match, struct hotkey *hot, uint64_t now)
 {
 	if (hot && lagdist_wants_ambiguous(match->dist, now) && hotkeys_worth_observing(match->hot, hot, now))
@@ -351,9 +293,9 @@ static void guess(struct match *match, struct match_connection *connection, uint
 	observe(match, hot, now);
 	update_lags(match, now);
 	median = likely_lag(match, now);
-	primary = of_block(match, connection, oldest, hot);
+	primary = candidates_of_block(&match->halves, connection, oldest, hot);
 	if (!primary)
-		primary = nearest(match, oldest, hot, now > median ? now - median : 0);
+		primary = candidates_nearest(&match->halves, oldest, hot, now > median ? now - median : 0);
 	pair_up(match, connection, primary, mirror, key, false);
 }
 
@@ -373,7 +315,8 @@ static void resolve(struct match *match, struct match_connection *connection)
 
 		oldest = halves_find(&match->halves, MATCH_PRIMARY, key);
 		if (connection->twin_known && oldest)
-			primary = of_block(match, connection, oldest, hotkeys_find(match->hot, key));
+			primary = candidates_of_block(&match->halves, connection, oldest,
+						      hotkeys_find(match->hot, key));
 		if (primary)
 			pair_up(match, connection, primary, mirror, key, true);
 		else
@@ -423,7 +366,7 @@ static void sent_to_mirror(struct match *match, struct match_connection *connect
 		halves_wait(&match->halves, index, key);
 		return;
 	}
-	primary = connection->twin_known ? of_block(match, connection, oldest, hot) : 0;
+	primary = connection->twin_known ? candidates_of_block(&match->halves, connection, oldest, hot) : 0;
 	if (!primary && !hot && at(match, oldest)->same_next == oldest)
 		primary = oldest;
 	if (primary) {

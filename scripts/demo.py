@@ -6,6 +6,7 @@ import contextlib
 import itertools
 import os
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -15,10 +16,12 @@ import psycopg
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "tests"))
 from harness import Client, Observer, Pgbench, Stand, cluster, interruptible, leftovers  # noqa: E402
 from harness.load import MODES  # noqa: E402
+from harness.observer import BINARY  # noqa: E402
 
 NAME = "app_mirror"
 EVERY = 3.0  # seconds between two lines of the table
-COLUMNS = ("time", "requests", "failed", "connection", "timeout", "query_exec", "success %", "connections", "lost bytes")
+COLUMNS = ("time", "requests", "failed", "connection", "timeout", "query_exec", "success %", "connections", "queue",
+           "lost bytes")
 ERRORS = "pgdog_mirror_errors_total"
 
 
@@ -63,7 +66,8 @@ def line(metrics, since):
                 for kind in ("connection", "timeout", "query_execution")]
     return (f"{time.monotonic() - since:.0f} s", int(metrics.sum("pgdog_mirror_requests_total", cluster=NAME)),
             sum(failures), *failures, f"{metrics.get('pgdog_mirror_success_rate', cluster=NAME):.3f}",
-            int(metrics.sum("pgdog_mirror_connections", cluster=NAME)), lost(metrics))
+            int(metrics.sum("pgdog_mirror_connections", cluster=NAME)),
+            f"{metrics.get('pgdog_mirror_queue_depth', cluster=NAME):.0f}", lost(metrics))
 
 
 def row(cells):
@@ -114,6 +118,12 @@ def compare(stand, observer):
     return all(truth == ours for _, truth, ours in rows)
 
 
+def tell(observer):
+    """What a person would be told now: too short a time for "ready", and the failing statement by its name."""
+    print("\nmirror-observer readiness:", flush=True)
+    subprocess.run([BINARY, "readiness", "--url", observer.url], check=False)
+
+
 def demonstrate(stand, seconds):
     stand.primary.query("CREATE TABLE only_on_primary (a int)")
     stand.reset_counts()
@@ -134,6 +144,7 @@ def demonstrate(stand, seconds):
                     load.wait()
         finally:
             trouble.stop()
+        tell(observer)
         return compare(stand, observer)
 
 

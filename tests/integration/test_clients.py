@@ -21,7 +21,7 @@ def counted(observer):
 
 def test_connections_to_a_port_that_the_proxy_listens_on_are_its_clients_and_those_to_its_servers_are_not(
         stand, observe, proxy):
-    observer = observe(fresh=False, proxy={"comm": "mirror-proxy"})
+    observer = observe(fresh=False, proxy={"pid": proxy.process.pid})
     clients = [psycopg.connect(host=proxy.host, port=proxy.port, dbname="app", user="postgres",
                                autocommit=True) for _ in range(3)]
     silent = [socket.create_connection((proxy.host, proxy.port)) for _ in range(2)]

@@ -10,7 +10,7 @@
 #define BINS        LAGDIST_BINS
 #define FIRST_SHIFT 16 /* bin 0 ends at 2^16 ns */
 #define CERTAIN     300
-#define NEWEST      30
+#define NEWEST      20
 #define SLOWER      0.3
 #define RANKS       100.0 /* in which the weight of certain observations falls by e */
 #define AMBIGUOUS   384

@@ -5,7 +5,7 @@
 
 #define CLIENTS_KEEP 0.98 /* of the number of clients a second, when it falls */
 #define FIRST_WEIGHT (1.0 / 1024)
-#define REOPENS_NS   60e9 /* in which the bound returns to the whole capacity: an error does not stay */
+#define REOPENS_NS   600e9 /* in which the bound returns to the whole capacity: an error does not stay */
 
 void capacity_init(struct capacity *capacity, uint32_t queue_limit)
 {

@@ -272,11 +272,14 @@ static void pair_up(struct match *match, struct match_connection *connection, ui
 /* As the queue's depth implies it, where that is the better witness; else the running median. */
 static uint64_t likely_lag(struct match *match, uint64_t now)
 {
-	uint64_t lag = 0;
+	uint64_t median = lagdist_median(match->dist), lag;
 
-	if (match->whole && match->certain < CERTAIN_SCARCE)
-		lag = backlog_lag(&match->backlog, now, match->counters.matched);
-	return lag ? lag : lagdist_median(match->dist);
+	if (!match->whole || match->certain >= CERTAIN_SCARCE)
+		return median;
+	lag = backlog_lag(&match->backlog, now, match->counters.matched);
+	if (lag)
+		return lag;
+	return median < BACKLOG_MIN_NS ? median : BACKLOG_MIN_NS; /* the search is late to notice the end */
 }
 
 /* A mirror statement of several candidates, none of which stands out. */

@@ -3,6 +3,7 @@
  * fuzz_http - what strangers send to the HTTP port. The first byte chooses: the bytes are Accept and Host
  * headers, or a whole connection to the real server with its routes.
  */
+#include <errno.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <stdint.h>
@@ -54,6 +55,7 @@ static struct http *server(void)
 	return http;
 }
 
+/* -1 when the machine has no port or descriptor left: that says nothing about the server. */
 static int connect_to(const struct http *http)
 {
 	struct sockaddr_in to = {.sin_family = AF_INET,
@@ -62,7 +64,13 @@ static int connect_to(const struct http *http)
 	struct linger reset = {.l_onoff = 1}; /* no TIME_WAIT, or ports would run out */
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
-	expect(fd >= 0 && connect(fd, (const void *)&to, sizeof(to)) == 0);
+	if (fd < 0)
+		return -1;
+	if (connect(fd, (const void *)&to, sizeof(to))) {
+		expect(errno == EADDRNOTAVAIL || errno == ENOBUFS || errno == ENOMEM);
+		close(fd);
+		return -1;
+	}
 	setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
 	return fd;
 }
@@ -73,6 +81,8 @@ static void try_server(const uint8_t *data, size_t size)
 	int fd = connect_to(http);
 	char answer[4096];
 
+	if (fd < 0)
+		return;
 	http_run(http);
 	if (send(fd, data, size, MSG_NOSIGNAL | MSG_DONTWAIT) > 0) {
 		shutdown(fd, SHUT_WR);

@@ -55,7 +55,8 @@ static struct http *server(void)
 	return http;
 }
 
-/* -1 when the machine has no port or descriptor left: that says nothing about the server. */
+/* -1 when the machine has no port or descriptor left, or the fuzzer's own alarm comes in between: that says
+ * nothing about the server. */
 static int connect_to(const struct http *http)
 {
 	struct sockaddr_in to = {.sin_family = AF_INET,
@@ -67,7 +68,7 @@ static int connect_to(const struct http *http)
 	if (fd < 0)
 		return -1;
 	if (connect(fd, (const void *)&to, sizeof(to))) {
-		expect(errno == EADDRNOTAVAIL || errno == ENOBUFS || errno == ENOMEM);
+		expect(errno == EADDRNOTAVAIL || errno == ENOBUFS || errno == ENOMEM || errno == EINTR);
 		close(fd);
 		return -1;
 	}

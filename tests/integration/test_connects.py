@@ -167,6 +167,20 @@ def test_failures_on_an_address_of_two_clusters_before_startup_belong_to_none(ac
     assert [counted(metrics, cluster=name) for name in names] == [{}, {}]
 
 
+def test_a_thousand_connections_opened_and_closed_within_a_second_are_each_counted(actor, observe):
+    observer = observe("127.0.0.1:5000")
+    actor.run("""
+listener = socket.create_server(("127.0.0.1", 5000), backlog=64)
+began = time.monotonic()
+for _ in range(1000):
+    attempt("127.0.0.1", 5000)
+    listener.accept()[0].close()
+took = time.monotonic() - began
+listener.close()""")
+    assert actor.get("took") < 1
+    assert counted(observer.settled()) == {"attempts": {"ok": 1000}}
+
+
 def test_a_thousand_refused_connects_are_a_thousand_failures(actor, observe):
     observer = observe("127.0.0.1:5000")
     assert actor.get("sum(attempt('127.0.0.1', 5000) == 'ECONNREFUSED' for _ in range(1000))") == 1000

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "clock.h"
 #include "config.h"
 #include "fetch.h"
 #include "report.h"
@@ -125,14 +126,6 @@ static void add_statements(const struct options *options, const char *url, struc
 	buffer_free(&reply.body);
 }
 
-static uint64_t now_us(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * 1000000ull + now.tv_nsec / 1000;
-}
-
 static void rest(uint64_t us)
 {
 	const struct timespec time = {us / 1000000, us % 1000000 * 1000};
@@ -143,13 +136,13 @@ static void rest(uint64_t us)
 /* A daemon that is being restarted answers again: only what cannot change ends the wait early. */
 static int ask_until_ready(const struct options *options, const char *url, struct buffer *out)
 {
-	uint64_t now = now_us(), deadline = now + options->wait_us;
+	uint64_t now = clock_us(), deadline = now + options->wait_us;
 	int status;
 
 	for (;;) {
 		buffer_reset(out);
 		status = ask_once(options, url, out);
-		now = now_us();
+		now = clock_us();
 		if (status == EXIT_OK || status == EXIT_USAGE || now >= deadline)
 			return status;
 		rest(deadline - now < POLL_US ? deadline - now : POLL_US);

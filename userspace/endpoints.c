@@ -3,8 +3,8 @@
 
 #include <errno.h>
 #include <stdlib.h>
-#include <time.h>
 
+#include "clock.h"
 #include "header.h"
 #include "page.h"
 
@@ -41,14 +41,6 @@ void endpoints_free(struct endpoints **endpoints)
 	*endpoints = NULL;
 }
 
-static uint64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 /* True when the last rendering must do: the second's share is spent and it is not too old. */
 static bool flooded(struct endpoints *e, const struct rendering *last, uint64_t now)
 {
@@ -66,7 +58,7 @@ static void metrics(void *ctx, const struct http_request *request, struct http_r
 	enum exposition_format format =
 	    header_wants_openmetrics(request->accept) ? EXPOSITION_OPENMETRICS : EXPOSITION_PROMETHEUS;
 	struct rendering *last = &e->last[format];
-	uint64_t now = now_ms();
+	uint64_t now = clock_ms();
 
 	if (!flooded(e, last, now)) {
 		buffer_reset(&last->text);
@@ -101,7 +93,6 @@ static void ready(void *ctx, const struct http_request *request, struct http_rep
 static void page(void *ctx, const struct http_request *request, struct http_reply *reply)
 {
 	const struct endpoints *e = ctx;
-	struct timespec now;
 	struct page_options options = {
 	    .version = e->options.version,
 	    .not_ready = e->options.not_ready(e->options.ctx),
@@ -109,8 +100,7 @@ static void page(void *ctx, const struct http_request *request, struct http_repl
 	};
 
 	(void)request;
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	options.now_ns = now.tv_sec * 1000000000ull + now.tv_nsec;
+	options.now_ns = clock_ns();
 	if (e->options.clusters)
 		options.clusters = e->options.clusters(e->options.ctx);
 	reply->content_type = "text/html; charset=utf-8";

@@ -4,19 +4,11 @@
 #include <errno.h>
 #include <math.h>
 #include <string.h>
-#include <time.h>
 
+#include "clock.h"
 #include "json.h"
 
 #define STATEMENTS_MAX 1000
-
-static uint64_t now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * 1000000000ull + now.tv_nsec;
-}
 
 static const char *name_of(const struct clusters *clusters, size_t i)
 {
@@ -27,12 +19,12 @@ static const char *name_of(const struct clusters *clusters, size_t i)
 
 static double queue_depth(struct clusters *clusters, size_t i)
 {
-	return match_depth(twins_match(clusters_twins(clusters, i)), now_ns());
+	return match_depth(twins_match(clusters_twins(clusters, i)), clock_ns());
 }
 
 static double oldest_seconds(struct clusters *clusters, size_t i)
 {
-	return match_oldest(twins_match(clusters_twins(clusters, i)), now_ns()) / 1e9;
+	return match_oldest(twins_match(clusters_twins(clusters, i)), clock_ns()) / 1e9;
 }
 
 static double mirrored_share(struct clusters *clusters, size_t i)
@@ -97,14 +89,14 @@ static void write_verdicts(struct clusters *clusters, struct exposition *x)
 	exposition_family(x, "pgdog_mirror_ready", EXPOSITION_GAUGE,
 			  "1 ready to switch over, 0 not ready, NaN insufficient data");
 	for (size_t i = 0; i < clusters_count(clusters); i++) {
-		clusters_readiness(clusters, i, now_ns(), &readiness);
+		clusters_readiness(clusters, i, clock_ns(), &readiness);
 		exposition_double(x, LABELS({"cluster", name_of(clusters, i)}),
 				  readiness_verdict_value(readiness.verdict));
 	}
 	exposition_family(x, "pgdog_mirror_ready_check", EXPOSITION_GAUGE,
 			  "One check of the verdict: 1 passed, 0 failed, NaN insufficient data");
 	for (size_t i = 0; i < clusters_count(clusters); i++) {
-		clusters_readiness(clusters, i, now_ns(), &readiness);
+		clusters_readiness(clusters, i, clock_ns(), &readiness);
 		for (size_t c = 0; c < READINESS_CHECK_COUNT; c++)
 			exposition_double(
 			    x, LABELS({"cluster", name_of(clusters, i)}, {"check", readiness.checks[c].name}),
@@ -171,7 +163,7 @@ int figures_readiness(struct clusters *clusters, const char *name, struct buffer
 	buffer_string(out, "{\"clusters\":[");
 	FOR_EACH_NAMED(clusters, name, i, shown)
 	{
-		clusters_readiness(clusters, i, now_ns(), &readiness);
+		clusters_readiness(clusters, i, clock_ns(), &readiness);
 		write_readiness(out, name_of(clusters, i), &readiness);
 		*worst = worse_of(*worst, readiness.verdict);
 	}
@@ -241,7 +233,7 @@ int figures_statements(struct clusters *clusters, const char *name, size_t limit
 	buffer_string(out, "{\"clusters\":[");
 	FOR_EACH_NAMED(clusters, name, i, shown)
 	{
-		clusters_readiness(clusters, i, now_ns(),
+		clusters_readiness(clusters, i, clock_ns(),
 				   &readiness); /* marks the classes that were never seen */
 		write_classes(out, name_of(clusters, i), twins_top(clusters_twins(clusters, i)), limit);
 	}

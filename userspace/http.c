@@ -9,9 +9,9 @@
 #include <string.h>
 #include <strings.h>
 #include <sys/resource.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "header.h"
 #include "log.h"
 
@@ -42,14 +42,6 @@ static char error_text[256];
 const char *http_error(void)
 {
 	return error_text;
-}
-
-static uint64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
 /* --------------------------------------------------------------------------------------------------- replies
@@ -260,7 +252,7 @@ static enum MHD_Result on_request(void *ctx, struct MHD_Connection *connection, 
 	if (!*seen) {
 		*seen = http;
 		if (client)
-			clients_move(http->clients, client, CLIENT_SERVING, now_ms());
+			clients_move(http->clients, client, CLIENT_SERVING, clock_ms());
 		return refused(http, connection, method, url, &result) ? result : MHD_YES;
 	}
 	return *upload_len ? MHD_NO : answer(http, connection, url);
@@ -275,7 +267,7 @@ static void on_completed(void *ctx, struct MHD_Connection *connection, void **se
 	(void)why;
 	*seen = NULL;
 	if (client)
-		clients_move(http->clients, client, CLIENT_IDLE, now_ms());
+		clients_move(http->clients, client, CLIENT_IDLE, clock_ms());
 }
 
 static void on_connection(void *ctx, struct MHD_Connection *connection, void **client,
@@ -294,7 +286,7 @@ static void on_connection(void *ctx, struct MHD_Connection *connection, void **c
 	peer = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
 	if (!fd || !peer)
 		return;
-	*client = clients_add(http->clients, fd->connect_fd, peer->client_addr, now_ms());
+	*client = clients_add(http->clients, fd->connect_fd, peer->client_addr, clock_ms());
 	if (!*client)
 		shutdown(fd->connect_fd, SHUT_RDWR); /* without memory nobody could limit it */
 }
@@ -493,7 +485,7 @@ int http_fd(const struct http *http)
 
 int http_timeout(struct http *http)
 {
-	int timeout = clients_timeout(http->clients, now_ms());
+	int timeout = clients_timeout(http->clients, clock_ms());
 	MHD_UNSIGNED_LONG_LONG mhd;
 
 	/* After closing connections MHD listens again only in its next run, which no event announces. */
@@ -506,7 +498,7 @@ int http_timeout(struct http *http)
 
 void http_run(struct http *http)
 {
-	clients_sweep(http->clients, now_ms());
+	clients_sweep(http->clients, clock_ms());
 	MHD_run(http->daemon);
 }
 

@@ -362,11 +362,6 @@ void lagdist_update(struct lagdist *dist, uint64_t now)
 	}
 }
 
-bool lagdist_known(const struct lagdist *dist)
-{
-	return dist->certain_used + dist->searched > 0;
-}
-
 double lagdist_cdf(const struct lagdist *dist, uint64_t lag)
 {
 	unsigned b = lagdist_bin(lag);

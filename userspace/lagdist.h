@@ -48,7 +48,6 @@ float *lagdist_ambiguous(struct lagdist *dist, uint64_t now_ns);
  * millisecond) per 100 ms of `now`. */
 void lagdist_update(struct lagdist *dist, uint64_t now_ns);
 
-bool lagdist_known(const struct lagdist *dist); /* false before the first observation */
 double lagdist_cdf(const struct lagdist *dist, uint64_t lag_ns);
 uint64_t lagdist_median(const struct lagdist *dist);
 uint64_t lagdist_longest(const struct lagdist *dist); /* the longest that is not an outlier */

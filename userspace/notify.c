@@ -3,7 +3,8 @@
 
 #include <inttypes.h>
 #include <systemd/sd-daemon.h>
-#include <time.h>
+
+#include "clock.h"
 
 void notify_ready(const char *status)
 {
@@ -12,12 +13,8 @@ void notify_ready(const char *status)
 
 void notify_reloading(void)
 {
-	struct timespec now;
-
 	/* Type=notify-reload wants the time of the reload with it. */
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%" PRIu64,
-		   now.tv_sec * UINT64_C(1000000) + now.tv_nsec / 1000);
+	sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%" PRIu64, clock_us());
 }
 
 void notify_stopping(void)

@@ -5,9 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <time.h>
 
 #include "classify.h"
+#include "clock.h"
 #include "cluster.h"
 #include "conn.h"
 #include "filter.h"
@@ -68,14 +68,6 @@ const char *observation_error(void)
 	return error_text;
 }
 
-static uint64_t now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * 1000000000ull + now.tv_nsec;
-}
-
 /* -------------------------------------------------------------------------------------------------- the
  * data's way */
 
@@ -104,7 +96,7 @@ static void on_lost_end(void *ctx, uint64_t sock)
 {
 	struct observation *o = ctx;
 
-	conns_lost(o->conns, sock, now_ns());
+	conns_lost(o->conns, sock, clock_ns());
 }
 
 /* The last records of a socket may be among those that were lost: nothing else would ever tell. */
@@ -116,12 +108,12 @@ static void recover(struct observation *o)
 	probe_totals(o->probe, &totals);
 	lost = totals.lost_bytes[LOSS_RING_FULL] + totals.lost_control;
 	if (lost != o->lost_seen)
-		o->lost_ns = now_ns();
+		o->lost_ns = clock_ns();
 	o->lost_seen = lost;
-	if (lost == o->recovered || now_ns() < o->recovered_ns + RECOVERY_NS)
+	if (lost == o->recovered || clock_ns() < o->recovered_ns + RECOVERY_NS)
 		return;
 	o->recovered = lost;
-	o->recovered_ns = now_ns();
+	o->recovered_ns = clock_ns();
 	if (probe_scan(o->probe))
 		log_warning("looking for connections whose records were lost: %s", probe_error());
 	drain(o);
@@ -136,9 +128,9 @@ static void tick(void *ctx, uint32_t what)
 	(void)what;
 	drain(o); /* we may be late ourselves: what has come is no reason for a time-out */
 	recover(o);
-	complete = !o->lost_ns || now_ns() > o->lost_ns + DOUBT_NS;
-	conns_tick(o->conns, now_ns(), complete);
-	clusters_tick(o->clusters, now_ns());
+	complete = !o->lost_ns || clock_ns() > o->lost_ns + DOUBT_NS;
+	conns_tick(o->conns, clock_ns(), complete);
+	clusters_tick(o->clusters, clock_ns());
 }
 
 static const char *path_of(void *ctx, uint32_t target)
@@ -204,7 +196,7 @@ static void on_resolved(void *ctx, bool changed)
 /* At most a hundredth of our time goes into this, however many files are open on the host. */
 static void count_clients(struct observation *o)
 {
-	uint64_t begun = now_ns();
+	uint64_t begun = clock_ns();
 	uint32_t clients;
 
 	if (o->walks_skipped) {
@@ -215,7 +207,7 @@ static void count_clients(struct observation *o)
 		log_debug("counting the proxy's clients: %s", probe_error());
 	clusters_set_clients(o->clusters, clients);
 	stats_observer(o->stats)->client_connections.value = clients;
-	o->walks_skipped = (now_ns() - begun) / CLIENTS_WALK_NS;
+	o->walks_skipped = (clock_ns() - begun) / CLIENTS_WALK_NS;
 }
 
 static void refresh_proxy(void *ctx, uint32_t what)
@@ -414,5 +406,5 @@ void observation_free(struct observation **observation)
 
 uint64_t observation_now_us(void)
 {
-	return now_ns() / 1000;
+	return clock_ns() / 1000;
 }

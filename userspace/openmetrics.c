@@ -5,8 +5,8 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "clock.h"
 #include "process.h"
 #include "quantile.h"
 
@@ -309,17 +309,9 @@ static void write_observer(struct exposition *x, const struct openmetrics_option
 		write_programs(x, programs, options->programs(options->ctx, programs, OPENMETRICS_PROGRAMS));
 }
 
-static uint64_t monotonic_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000 + now.tv_nsec;
-}
-
 void openmetrics_render(struct openmetrics *o, enum exposition_format format, struct buffer *out)
 {
-	uint64_t start = monotonic_ns();
+	uint64_t start = clock_ns();
 	struct exposition x;
 
 	if (o->options.refresh)
@@ -334,6 +326,6 @@ void openmetrics_render(struct openmetrics *o, enum exposition_format format, st
 	process_write(&x);
 	exposition_family(&x, "mirror_observer_scrape_duration_seconds", EXPOSITION_GAUGE,
 			  "Time that this scrape took to render");
-	exposition_decimal(&x, NO_LABELS, monotonic_ns() - start, 9);
+	exposition_decimal(&x, NO_LABELS, clock_ns() - start, 9);
 	exposition_end(&x);
 }

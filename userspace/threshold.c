@@ -6,8 +6,8 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "clock.h"
 #include "log.h"
 #include "window.h"
 
@@ -149,11 +149,8 @@ void threshold_log(void *ctx, const struct threshold_crossing *c)
 void threshold_write(void *ctx, struct exposition *x)
 {
 	struct threshold *t = ctx;
-	struct timespec now;
-	uint64_t now_us;
+	uint64_t now_us = clock_us();
 
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	now_us = (uint64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
 	exposition_family(
 	    x, "pgdog_mirror_failure_threshold_exceeded", EXPOSITION_GAUGE,
 	    "1 while the share of failed requests over the window is above mirror_failure_threshold; "

@@ -347,5 +347,6 @@ def test_capabilities_of_a_user_namespace_are_told_apart(stand, observe):
     assert "user namespace" in said
 
 
-def test_a_pin_directory_of_another_account_says_whose_it_must_be(stand, observe):
-    assert "must belong to the account" in refusal(stand, observe, command=ambient("bpf", "perfmon"))
+def test_a_pin_directory_of_another_account_says_whose_it_must_be(stand, own_pin, observe):
+    os.mkdir(own_pin, mode=0o700)
+    assert "must belong to the account" in refusal(stand, observe, command=ambient("bpf", "perfmon"), pin=own_pin)

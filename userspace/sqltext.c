@@ -135,6 +135,17 @@ static void scan_command(const struct sqllex *lexer, const struct command *comma
 		out->forgets |= is_all(*lexer);
 }
 
+/* Whether another statement may follow. In the ordinary case none can, and nothing is read on for it: there
+ * is no semicolon, or behind the first of them there are only blanks and more of them. */
+static bool may_go_on(const struct sqllex *lexer)
+{
+	const char *at = memchr(lexer->at, ';', lexer->end - lexer->at);
+
+	while (at && at < lexer->end && (*at == ';' || *at == ' ' || *at == '\n'))
+		at++;
+	return at && at < lexer->end;
+}
+
 void sqltext_scan(const char *text, size_t len, struct sqltext *out)
 {
 	struct sqllex lexer = {text, text + len};
@@ -150,8 +161,8 @@ void sqltext_scan(const char *text, size_t len, struct sqltext *out)
 		if (command)
 			scan_command(&lexer, command, out);
 		first = false;
-		if (!memchr(lexer.at, ';', lexer.end - lexer.at))
-			break; /* the ordinary case: one statement, no need to read on */
+		if (!may_go_on(&lexer))
+			break;
 		skip_statement(&lexer);
 	}
 }

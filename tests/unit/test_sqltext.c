@@ -85,6 +85,15 @@ static void semicolons_in_quotes_and_comments_part_nothing(void **state)
 	assert_int_equal(scan("SELECT $1; COMMIT").block, SQLTEXT_BLOCK_ENDED);
 }
 
+static void what_follows_idle_semicolons_is_read(void **state)
+{
+	(void)state;
+	assert_int_equal(scan("BEGIN ; \n;; COMMIT;").block, SQLTEXT_BLOCK_ENDED);
+	assert_int_equal(scan("BEGIN;\tCOMMIT").block, SQLTEXT_BLOCK_ENDED);
+	assert_int_equal(scan("BEGIN;/* ; */ ; COMMIT").block, SQLTEXT_BLOCK_ENDED);
+	assert_int_equal(scan("BEGIN; \n ; ;").block, SQLTEXT_BLOCK_OPENED);
+}
+
 static void dropping_all_plans_is_seen(void **state)
 {
 	(void)state;
@@ -121,6 +130,7 @@ int main(void)
 	    cmocka_unit_test(anything_else_is_not),
 	    cmocka_unit_test(the_block_is_what_the_text_as_a_whole_leaves),
 	    cmocka_unit_test(semicolons_in_quotes_and_comments_part_nothing),
+	    cmocka_unit_test(what_follows_idle_semicolons_is_read),
 	    cmocka_unit_test(dropping_all_plans_is_seen),
 	    cmocka_unit_test(the_key_of_a_text_in_pieces_is_that_of_the_whole),
 	};

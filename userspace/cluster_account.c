@@ -159,6 +159,8 @@ static void on_note(void *ctx, const struct conn_view *conn, enum session_note n
 		observer->evictions.prepared++;
 	else if (note == NOTE_QUEUE_OVERFLOW)
 		observer->evictions.queries++;
+	else if (note == NOTE_OUTCOME_EVICTED)
+		observer->evictions.outcomes++;
 	FOR_EACH_CLUSTER(clusters, &conn->role, cluster)
 	note_cluster(cluster, &conn->role, note);
 }

@@ -209,6 +209,13 @@ static void on_gap(void *ctx, enum event_direction direction, uint64_t len, uint
 		session_received_gap(conn->session, len, time_ns);
 }
 
+static void on_displaced(void *ctx)
+{
+	struct conn *conn = ctx;
+
+	conn->owner->totals.displaced++;
+}
+
 /* -------------------------------------------------------------------------------------------------- birth
  * and death */
 
@@ -295,7 +302,8 @@ static int conn_parts(struct conn *conn, bool fresh)
 					     .error = on_error,
 					     .note = on_note};
 	const struct stream_options options = {.hold_max = STREAM_HOLD_MAX, .gap_after_ns = STREAM_GAP_AFTER};
-	const struct stream_sink stream = {.ctx = conn, .bytes = on_bytes, .gap = on_gap};
+	const struct stream_sink stream = {
+	    .ctx = conn, .bytes = on_bytes, .gap = on_gap, .displaced = on_displaced};
 	int err = session_new(&conn->session, &conn->owner->options.session, &session, fresh);
 
 	return err ? err : stream_new(&conn->stream, &options, &stream);

@@ -80,6 +80,7 @@ struct conns_options {
 struct conns_totals {
 	uint64_t open;              /* entries now */
 	uint64_t evicted;           /* entries dropped at the bound */
+	uint64_t displaced;         /* records held back no longer: too many were waiting */
 	uint64_t stray;             /* records of sockets that were never announced */
 	uint64_t unexplained_bytes; /* gap bytes that no record and no counter accounts for (splice from a
 				       socket) */

@@ -53,8 +53,8 @@ struct observation {
 	struct clusters *clusters;
 	struct conns *conns;
 	struct loop_source *ring, *tick_timer, *proxy_timer;
-	uint64_t evicted_before;
-	unsigned int walks_skipped; /* walks for clients that are still to be left out */
+	struct stats_TABLE evicted_before; /* of the tables of connections and their segments */
+	unsigned int walks_skipped;        /* walks for clients that are still to be left out */
 	uint64_t lost_seen,
 	    lost_ns; /* what the kernel has lost so far, and when that was last seen to grow */
 	uint64_t recovered, recovered_ns; /* lost_seen when sockets were asked last, and when that was */
@@ -253,7 +253,7 @@ static void remember_base(struct observation *o)
 	o->base.events = observer->events.value;
 	o->base.bytes = observer->captured_bytes.value;
 	o->base.lost_control = observer->lost_records.value;
-	o->evicted_before = observer->evictions.connections;
+	o->evicted_before = observer->evictions;
 	for (int i = LOSS_NONE + 1; i < LOSS_REASONS; i++)
 		o->base.lost_bytes[i] = *stats_cell(&observer->lost_bytes, i - 1);
 }
@@ -271,7 +271,8 @@ void observation_sync(struct observation *o)
 	observer->events.value = o->base.events + totals.events;
 	observer->captured_bytes.value = o->base.bytes + totals.bytes;
 	observer->lost_records.value = o->base.lost_control + totals.lost_control;
-	observer->evictions.connections = o->evicted_before + conns.evicted;
+	observer->evictions.connections = o->evicted_before.connections + conns.evicted;
+	observer->evictions.segments = o->evicted_before.segments + conns.displaced;
 	totals.lost_bytes[LOSS_FOREIGN_SYSCALL] += conns.unexplained_bytes;
 	for (int i = LOSS_NONE + 1; i < LOSS_REASONS; i++)
 		*stats_cell(&observer->lost_bytes, i - 1) = o->base.lost_bytes[i] + totals.lost_bytes[i];

@@ -144,6 +144,7 @@ enum session_note {
 	NOTE_PREPARED_EVICTED, /* a prepared statement's text fell out of the bounded cache */
 	NOTE_TEXT_UNKNOWN,     /* Execute of a statement whose Parse was not seen */
 	NOTE_QUEUE_OVERFLOW,   /* more queries outstanding than queue_max: pairing lost */
+	NOTE_OUTCOME_EVICTED,  /* an outcome became unknown since more than provisional_max were held back */
 	SESSION_NOTES,
 };
 

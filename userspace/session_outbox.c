@@ -87,13 +87,20 @@ static bool hold(struct session *session, const struct held_outcome *held)
 	return true;
 }
 
+static void evict_held(struct session *session)
+{
+	for (uint32_t i = 0; i < session->held_count; i++)
+		session_note(session, NOTE_OUTCOME_EVICTED);
+	if (session->held_count)
+		outbox_release(session, false);
+}
+
 static void post(struct session *session, struct held_outcome *held)
 {
 	if (session->pairing == PAIRING_PROVISIONAL && hold(session, held))
 		return;
 	if (session->pairing != PAIRING_CERTAIN) {
-		if (session->held_count)
-			outbox_release(session, false);
+		evict_held(session);
 		session->held_over = true;
 		make_unknown(held);
 	}

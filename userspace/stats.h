@@ -65,9 +65,6 @@ void stats_sqlstate_add(struct stats_sqlstates *table, const char *sqlstate);
 enum stats_kind { LABELS_KIND(STATS_KIND_MEMBER) STATS_KINDS };
 /* Of a CommandComplete tag without counts ("SELECT", "CREATE TABLE"); "" is other. */
 enum stats_kind stats_kind(const char *tag);
-/* Label values of `table`, in the order of TABLE in counters.def. */
-#define STATS_TABLE_MEMBER(value) STATS_TABLE_##value,
-enum stats_table { LABELS_TABLE(STATS_TABLE_MEMBER) STATS_TABLES };
 /* Unix time now in microseconds, for the timestamp fields. */
 uint64_t stats_now_us(void);
 

@@ -85,11 +85,6 @@ void stream_base(struct stream *stream, uint32_t send_pos, uint32_t recv_pos)
 	}
 }
 
-size_t stream_held(const struct stream *stream)
-{
-	return stream->held;
-}
-
 static struct side *side_of(struct stream *stream, const struct event_data *record)
 {
 	return &stream->sides[record->h.direction == DIRECTION_RECV];
@@ -271,11 +266,18 @@ static bool insert(struct stream *stream, struct side *side, const struct event_
 	return true;
 }
 
+static void note_displaced(const struct stream *stream)
+{
+	if (stream->sink.displaced)
+		stream->sink.displaced(stream->sink.ctx);
+}
+
 static void hold_back(struct stream *stream, struct side *side, const struct event_data *record)
 {
 	while (stream->held && stream->held + held_size(record) > stream->options.hold_max) {
 		struct side *full = waiting_side(stream);
 
+		note_displaced(stream);
 		give_up(stream, full, &full->first->record, record->h.time);
 		drain(stream);
 		if (try_deliver(stream, side, record))
@@ -283,6 +285,7 @@ static void hold_back(struct stream *stream, struct side *side, const struct eve
 	}
 	if (held_size(record) <= stream->options.hold_max && insert(stream, side, record))
 		return;
+	note_displaced(stream);
 	give_up(stream, side, record, record->h.time);
 	deliver(stream, side, record);
 }

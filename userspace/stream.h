@@ -39,6 +39,8 @@ struct stream_sink {
 	/* why: LOSS_NONE when nothing explains the gap. */
 	void (*gap)(void *ctx, enum event_direction direction, uint64_t len, uint64_t time_ns,
 		    enum event_loss why);
+	/* A record's wait ended before gap_after_ns, since hold_max was reached; may be NULL. */
+	void (*displaced)(void *ctx);
 };
 
 struct stream;
@@ -67,7 +69,5 @@ void stream_tick(struct stream *stream, uint64_t now_ns);
 void stream_flush(struct stream *stream, uint64_t now_ns);
 /* False while stream_tick has nothing to do. */
 bool stream_waits(const struct stream *stream);
-/* Bytes held back now. */
-size_t stream_held(const struct stream *stream);
 
 #endif

@@ -156,7 +156,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct watch watch = {0};
 	struct session_sink sink = {&watch,       on_startup, on_sent,  on_answered,
 				    on_statement, on_request, on_error, on_note};
-	struct stream_sink bytes = {&watch, on_bytes, on_gap};
+	struct stream_sink bytes = {.ctx = &watch, .bytes = on_bytes, .gap = on_gap};
 	struct kernel kernel = {0};
 
 	if (size < 2)

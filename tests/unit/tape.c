@@ -246,7 +246,7 @@ void tape_play_records(const struct tape *tape, struct tally *tally, const struc
 		       uint64_t *seed)
 {
 	const struct stream_options options = {.hold_max = STREAM_HOLD_MAX, .gap_after_ns = STREAM_GAP_AFTER};
-	const struct stream_sink sink = {tally, stream_bytes, stream_gap};
+	const struct stream_sink sink = {.ctx = tally, .bytes = stream_bytes, .gap = stream_gap};
 	struct kernel kernel = {.pos = {faults->base, faults->base}};
 	const struct transcript_chunk *end = NULL;
 	struct stream *stream;

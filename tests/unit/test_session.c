@@ -319,6 +319,7 @@ static void provisional_outcomes_are_bounded_and_then_unknown(void **state)
 	assert_false(session_resyncing(tally.session));
 	assert_int_equal(tally.requests[OUTCOME_UNKNOWN], 9);
 	assert_int_equal(tally.requests[OUTCOME_SUCCESS], 3);
+	assert_int_equal(tally.notes[NOTE_OUTCOME_EVICTED], 4);
 	finish();
 }
 

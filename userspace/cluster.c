@@ -45,6 +45,16 @@ static void inherit(struct clusters *clusters, struct cluster *cluster)
 		}
 }
 
+static uint64_t evicted_classes(const struct cluster *list, size_t count)
+{
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < count; i++)
+		if (list[i].twins)
+			sum += top_evicted(twins_top(list[i].twins));
+	return sum;
+}
+
 static void free_list(struct cluster *list, size_t count)
 {
 	for (size_t i = 0; i < count; i++) {
@@ -75,6 +85,7 @@ int clusters_configure(struct clusters *clusters, const struct config *config)
 		list[i].stats = stats_cluster(clusters->stats, names[i]);
 		inherit(clusters, &list[i]);
 	}
+	clusters->evicted_before.classes += evicted_classes(clusters->list, clusters->count);
 	free_list(clusters->list, clusters->count);
 	clusters->list = list;
 	clusters->count = config->cluster_count;
@@ -92,6 +103,7 @@ int clusters_new(struct clusters **out, struct stats *stats, struct threshold *t
 		return -ENOMEM;
 	clusters->stats = stats;
 	clusters->observer = stats_observer(stats);
+	clusters->evicted_before = clusters->observer->evictions;
 	clusters->threshold = threshold;
 	if (fingerprints_new(&clusters->fingerprints, FINGERPRINTS)) {
 		free(clusters);
@@ -162,8 +174,13 @@ void clusters_tick(struct clusters *clusters, uint64_t now_ns)
 
 void clusters_sync(struct clusters *clusters)
 {
+	const struct stats_TABLE *before = &clusters->evicted_before;
+	struct stats_TABLE *evictions = &clusters->observer->evictions;
+
 	for (size_t i = 0; i < clusters->count; i++)
 		twins_sync(clusters->list[i].twins);
+	evictions->fingerprints = before->fingerprints + fingerprints_evicted(clusters->fingerprints);
+	evictions->classes = before->classes + evicted_classes(clusters->list, clusters->count);
 }
 
 void clusters_set_clients(struct clusters *clusters, uint32_t clients)

@@ -45,7 +45,7 @@ struct conn_sink clusters_sink(struct clusters *clusters);
 
 /* About ten times a second: matching and the history of the verdict move on. */
 void clusters_tick(struct clusters *clusters, uint64_t now_ns);
-/* Brings what the matcher counts up to date in the map. */
+/* Brings what the matcher and the tables of statement classes count up to date in the map. */
 void clusters_sync(struct clusters *clusters);
 
 /* The proxy's client connections; 0 = not known. */

@@ -26,6 +26,8 @@ struct clusters {
 	struct cluster *list;
 	size_t count;
 	unsigned int generation; /* counts the lists: a reload makes a new one */
+	/* Of fingerprints, before this process; of classes also those of clusters that are gone. */
+	struct stats_TABLE evicted_before;
 
 	/* Connections and failed connects that may be any cluster's. A connection is so until its start-up
 	 * packet is seen, which is no matter: the least of some seconds counts. */

@@ -11,7 +11,7 @@ import time
 import psycopg
 import pytest
 from conftest import cannot_run
-from counted import assert_identities, counted, eventually, lost, series
+from counted import NAME, assert_identities, counted, eventually, lost, series
 from harness import MirrorProxy, Observer, Pgbench, Server, cluster, free_port, pgbench, pgbench_init, wait_for
 from harness.observer import BINARY
 
@@ -225,3 +225,22 @@ def test_full_rings_leave_no_memory_behind(server, watch, tmp_path):
         after = [storm() for _ in range(4)][-1]
         # What is held back of a connection goes with it; what malloc keeps was there after the second storm.
         assert after - before < MEGABYTE / 2
+
+
+# ------------------------------------------------------------------------------------------------ bounded tables
+
+
+def test_statement_classes_past_the_bound_are_counted_and_stay_so_after_a_restart(server, watch):
+    """This process is the proxy here."""
+    with open("/proc/self/comm", encoding="ascii") as file:
+        observer = watch(file.read().strip())
+    with server.connect() as connection:
+        for number in range(4100):
+            with pytest.raises(psycopg.errors.UndefinedColumn):
+                connection.execute(f"SELECT column_{number}")
+    evicted = {"classes": 4100 - 1024, "fingerprints": 4100 - 4096}
+    assert series(observer.settled(), "mirror_observer_evictions_total", "table") == evicted
+    assert observer.metrics().get("mirror_observer_statement_classes", cluster=NAME) == 1024
+    observer.stop()
+    observer.start()
+    assert series(observer.metrics(), "mirror_observer_evictions_total", "table") == evicted

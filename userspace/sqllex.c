@@ -1,26 +1,26 @@
 /* SPDX-License-Identifier: MIT */
 #include "sqllex.h"
 
+#include <stdint.h>
 #include <string.h>
 
-static bool is_space(char c)
-{
-	return c == ' ' || (c >= '\t' && c <= '\r');
-}
+/* What a byte can be. A table, since every byte of every statement is asked for it. */
+enum { SPACE = 1, DIGIT = 2, WORD_START = 4, WORD = 8 };
 
-static bool is_digit(char c)
-{
-	return c >= '0' && c <= '9';
-}
+static const uint8_t kinds[256] = {
+    [' '] = SPACE,
+    ['\t' ... '\r'] = SPACE,
+    ['0' ... '9'] = DIGIT | WORD,
+    ['a' ... 'z'] = WORD_START | WORD,
+    ['A' ... 'Z'] = WORD_START | WORD,
+    ['_'] = WORD_START | WORD,
+    [0x80 ... 0xff] = WORD_START | WORD,
+    ['$'] = WORD,
+};
 
-static bool is_word_start(char c)
+static bool is(uint8_t kind, char c)
 {
-	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || (unsigned char)c >= 0x80;
-}
-
-static bool is_word(char c)
-{
-	return is_word_start(c) || is_digit(c) || c == '$';
+	return kinds[(uint8_t)c] & kind;
 }
 
 static bool at_pair(const struct sqllex *lexer, char first, char second)
@@ -62,7 +62,7 @@ static bool skip_space(struct sqllex *lexer)
 	bool certain = true;
 
 	while (lexer->at < lexer->end) {
-		if (is_space(*lexer->at))
+		if (is(SPACE, *lexer->at))
 			lexer->at++;
 		else if (at_comment(lexer))
 			certain &= skip_comment(lexer);
@@ -99,9 +99,9 @@ static size_t dollar_tag(const struct sqllex *lexer)
 {
 	const char *at = lexer->at + 1;
 
-	if (at < lexer->end && is_digit(*at))
+	if (at < lexer->end && is(DIGIT, *at))
 		return 0;
-	while (at < lexer->end && is_word(*at) && *at != '$')
+	while (at < lexer->end && is(WORD, *at) && *at != '$')
 		at++;
 	return at < lexer->end && *at == '$' ? at + 1 - lexer->at : 0;
 }
@@ -121,7 +121,7 @@ static void skip_number(struct sqllex *lexer)
 	for (lexer->at++; lexer->at < lexer->end; lexer->at++) {
 		bool exponent = lexer->at[-1] == 'e' || lexer->at[-1] == 'E';
 
-		if (!is_word(*lexer->at) && *lexer->at != '.' &&
+		if (!is(WORD, *lexer->at) && *lexer->at != '.' &&
 		    !(exponent && (*lexer->at == '+' || *lexer->at == '-')))
 			return;
 	}
@@ -129,8 +129,11 @@ static void skip_number(struct sqllex *lexer)
 
 static void skip_word(struct sqllex *lexer)
 {
-	while (lexer->at < lexer->end && is_word(*lexer->at))
-		lexer->at++;
+	const char *at = lexer->at, *end = lexer->end;
+
+	while (at < end && is(WORD, *at))
+		at++;
+	lexer->at = at;
 }
 
 /* E'', B'', X'', N'' and U&'': the prefix touches the quote. Returns its length, 0 for none. */
@@ -164,8 +167,8 @@ static bool take_dollar(struct sqllex *lexer, struct sqllex_token *token)
 		return skip_dollar_quoted(lexer, tag);
 	}
 	lexer->at++;
-	token->kind = lexer->at < lexer->end && is_digit(*lexer->at) ? SQLLEX_PARAMETER : SQLLEX_OTHER;
-	while (lexer->at < lexer->end && is_digit(*lexer->at))
+	token->kind = lexer->at < lexer->end && is(DIGIT, *lexer->at) ? SQLLEX_PARAMETER : SQLLEX_OTHER;
+	while (lexer->at < lexer->end && is(DIGIT, *lexer->at))
 		lexer->at++;
 	return true;
 }
@@ -186,9 +189,9 @@ static bool take(struct sqllex *lexer, struct sqllex_token *token)
 {
 	char c = *lexer->at;
 
-	if (is_word_start(c))
+	if (is(WORD_START, c))
 		return take_text(lexer, token);
-	if (is_space(c) || at_comment(lexer)) {
+	if (is(SPACE, c) || at_comment(lexer)) {
 		token->kind = SQLLEX_SPACE;
 		return skip_space(lexer);
 	}
@@ -196,7 +199,7 @@ static bool take(struct sqllex *lexer, struct sqllex_token *token)
 		return take_quoted(lexer, token, 0);
 	if (c == '$')
 		return take_dollar(lexer, token);
-	if (is_digit(c) || (c == '.' && lexer->end - lexer->at > 1 && is_digit(lexer->at[1]))) {
+	if (is(DIGIT, c) || (c == '.' && lexer->end - lexer->at > 1 && is(DIGIT, lexer->at[1]))) {
 		token->kind = SQLLEX_LITERAL;
 		skip_number(lexer);
 		return true;
@@ -206,24 +209,23 @@ static bool take(struct sqllex *lexer, struct sqllex_token *token)
 	return true;
 }
 
-struct sqllex_token sqllex_next(struct sqllex *lexer)
+bool sqllex_next(struct sqllex *lexer, struct sqllex_token *token)
 {
-	struct sqllex_token token = {.kind = SQLLEX_END, .start = lexer->at};
-
-	if (lexer->at < lexer->end)
-		token.uncertain = !take(lexer, &token);
-	token.end = lexer->at;
-	return token;
+	token->kind = SQLLEX_END;
+	token->start = lexer->at;
+	token->uncertain = lexer->at < lexer->end && !take(lexer, token);
+	token->end = lexer->at;
+	return token->kind != SQLLEX_END;
 }
 
-struct sqllex_token sqllex_next_solid(struct sqllex *lexer)
+bool sqllex_next_solid(struct sqllex *lexer, struct sqllex_token *token)
 {
-	struct sqllex_token token;
+	bool more;
 
 	do
-		token = sqllex_next(lexer);
-	while (token.kind == SQLLEX_SPACE);
-	return token;
+		more = sqllex_next(lexer, token);
+	while (token->kind == SQLLEX_SPACE);
+	return more;
 }
 
 size_t sqllex_upper(const struct sqllex_token *token, char *out, size_t size)

@@ -34,10 +34,10 @@ struct sqllex {
 	const char *at, *end;
 };
 
-/* The next token; of kind SQLLEX_END, again and again, where nothing is left. */
-struct sqllex_token sqllex_next(struct sqllex *lexer);
+/* The next token; false, and of kind SQLLEX_END, where nothing is left. */
+bool sqllex_next(struct sqllex *lexer, struct sqllex_token *token);
 /* The same without SQLLEX_SPACE. */
-struct sqllex_token sqllex_next_solid(struct sqllex *lexer);
+bool sqllex_next_solid(struct sqllex *lexer, struct sqllex_token *token);
 /* Upper case of the first size - 1 bytes, NUL-terminated; returns their number. */
 size_t sqllex_upper(const struct sqllex_token *token, char *out, size_t size);
 

@@ -26,7 +26,7 @@ int sqlshape_strip(const char *text, size_t len, char *out, size_t size)
 
 	if (!size)
 		return -ENOSPC;
-	while ((token = sqllex_next(&lexer)).kind != SQLLEX_END) {
+	while (sqllex_next(&lexer, &token)) {
 		if (token.uncertain)
 			return -EILSEQ;
 		if (token.kind != SQLLEX_SPACE)
@@ -82,7 +82,7 @@ int sqlshape_hash(const char *text, size_t len, uint64_t *shape)
 	struct digest digest;
 
 	digest.hash = digest.used = 0;
-	while ((token = sqllex_next(&lexer)).kind != SQLLEX_END) {
+	while (sqllex_next(&lexer, &token)) {
 		if (token.uncertain)
 			return -EILSEQ;
 		if (token.kind != SQLLEX_SPACE)
@@ -98,11 +98,9 @@ bool sqlshape_has_literal(const char *text, size_t len)
 	struct sqllex lexer = {text, text + len};
 	struct sqllex_token token;
 
-	do {
-		token = sqllex_next(&lexer);
+	while (sqllex_next(&lexer, &token))
 		if (token.uncertain || token.kind == SQLLEX_LITERAL)
 			return true;
-	} while (token.kind != SQLLEX_END);
 	return false;
 }
 
@@ -146,7 +144,7 @@ static bool is_object(const char *word, size_t len)
 static bool next_word(struct sqllex *lexer, struct sqllex_token *token)
 {
 	do
-		*token = sqllex_next_solid(lexer);
+		sqllex_next_solid(lexer, token);
 	while (token->kind == SQLLEX_OTHER && *token->start == '(');
 	return token->kind == SQLLEX_WORD;
 }

@@ -11,10 +11,10 @@
 static bool take_word(struct sqllex *lexer, char word[WORD_MAX])
 {
 	struct sqllex ahead = *lexer;
-	struct sqllex_token token = sqllex_next_solid(&ahead);
+	struct sqllex_token token;
 
 	word[0] = 0;
-	if (token.kind != SQLLEX_WORD)
+	if (!sqllex_next_solid(&ahead, &token) || token.kind != SQLLEX_WORD)
 		return false;
 	sqllex_upper(&token, word, WORD_MAX);
 	*lexer = ahead;
@@ -31,9 +31,8 @@ static void skip_statement(struct sqllex *lexer)
 {
 	struct sqllex_token token;
 
-	do
-		token = sqllex_next(lexer);
-	while (token.kind != SQLLEX_END && !is_semicolon(&token));
+	while (sqllex_next(lexer, &token) && !is_semicolon(&token))
+		;
 }
 
 /* Moves to the next statement; false where none is left. */
@@ -42,7 +41,7 @@ static bool more(struct sqllex *lexer)
 	struct sqllex_token token;
 
 	do
-		token = sqllex_next_solid(lexer);
+		sqllex_next_solid(lexer, &token);
 	while (is_semicolon(&token));
 	lexer->at = token.start;
 	return token.kind != SQLLEX_END;

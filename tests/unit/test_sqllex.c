@@ -16,13 +16,10 @@ static const char *kinds(const char *text)
 {
 	static char out[128];
 	struct sqllex lexer = {text, text + strlen(text)};
+	struct sqllex_token token;
 	size_t used = 0;
 
-	for (;;) {
-		struct sqllex_token token = sqllex_next(&lexer);
-
-		if (token.kind == SQLLEX_END)
-			break;
+	while (sqllex_next(&lexer, &token)) {
 		assert_true(token.end > token.start && token.end == lexer.at);
 		out[used++] = "e_wi$lo"[token.kind];
 		if (token.uncertain)

@@ -40,12 +40,20 @@ static inline struct stats_target *target_stats(struct cluster *cluster, const s
 	return role->target == TARGET_PRIMARY ? &cluster->stats->primary : &cluster->stats->mirror;
 }
 
+/* A role may be older than the list, and name clusters that a reload has taken away. */
+static inline uint64_t clusters_of(const struct clusters *clusters, const struct role *role)
+{
+	uint64_t all = clusters->count < 64 ? (1ull << clusters->count) - 1 : UINT64_MAX;
+
+	return role->target == TARGET_NONE ? 0 : role->clusters & all;
+}
+
 /* Iterates over the clusters in which a connection has its role: one for a mirror, several for a shared
- * primary. */
-#define FOR_EACH_CLUSTER(clusters, role, cluster)                                                        \
-	for (struct cluster *cluster = (clusters)->list; cluster < (clusters)->list + (clusters)->count; \
-	     cluster++)                                                                                  \
-		if ((role)->target != TARGET_NONE && (role)->clusters >> (cluster - (clusters)->list) & 1)
+ * primary. From bit to bit, since every record passes here and there may be many clusters. */
+#define FOR_EACH_CLUSTER(clusters, role, cluster)                                                  \
+	for (uint64_t bits_ = clusters_of(clusters, role); bits_; bits_ &= bits_ - 1)              \
+		for (struct cluster *cluster = &(clusters)->list[__builtin_ctzll(bits_)]; cluster; \
+		     cluster = NULL)
 
 /* The connection's part in the comparison; called with every query, its answer, and the end of a request. */
 void members_sent(struct clusters *clusters, const struct conn_view *conn, const struct session_query *query);

@@ -80,7 +80,7 @@ static enum framer_event hand_out(struct framer *framer, struct frame *out, cons
 	*out = (struct frame){framer->type, framer->holed, framer->len, body, have};
 	if (event == FRAMER_MESSAGE) {
 		framer->in_body = framer->untyped = false;
-		framer->spent = true;
+		framer->spent = framer->buffer;
 	}
 	return event;
 }

@@ -26,11 +26,16 @@ static struct prepared_entry **bucket_of(struct prepared *prepared, const struct
 	return &prepared->buckets[name->word[0] & (prepared->bucket_count - 1)];
 }
 
+static bool is_called(const struct prepared_entry *entry, const struct querytext_key *name)
+{
+	return entry->name.word[0] == name->word[0] && entry->name.word[1] == name->word[1];
+}
+
 static struct prepared_entry **find(struct prepared *prepared, const struct querytext_key *name)
 {
 	struct prepared_entry **at = bucket_of(prepared, name);
 
-	while (*at && memcmp(&(*at)->name, name, sizeof(*name)) != 0)
+	while (*at && !is_called(*at, name))
 		at = &(*at)->chain;
 	return at;
 }
@@ -79,7 +84,7 @@ struct prepared_entry *prepared_get(struct prepared *prepared, const struct quer
 {
 	struct prepared_entry *entry = prepared->buckets ? *find(prepared, name) : NULL;
 
-	if (entry) {
+	if (entry && entry != prepared->newest) {
 		unlink_use(prepared, entry);
 		link_newest(prepared, entry);
 	}

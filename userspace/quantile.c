@@ -7,12 +7,14 @@
 
 uint64_t ratio_bound_ppm(unsigned int i)
 {
-	static const uint64_t renard[10] = {100, 125, 160, 200, 250, 315, 400, 500, 630, 800};
-	uint64_t bound = renard[i % 10] * 100; /* 0.01 in ppm for i = 0 */
+#define DECADE(x) 100 * x, 125 * x, 160 * x, 200 * x, 250 * x, 315 * x, 400 * x, 500 * x, 630 * x, 800 * x
+	static const uint64_t renard[] = {DECADE(100), DECADE(1000), DECADE(10000), DECADE(100000),
+					  100000000};
+#undef DECADE
 
-	for (i /= 10; i; i--)
-		bound *= 10;
-	return bound;
+	_Static_assert(sizeof(renard) / sizeof(renard[0]) == STATS_RATIO_BUCKET_COUNT,
+		       "STATS_RATIO_BUCKET_COUNT");
+	return i < STATS_RATIO_BUCKET_COUNT ? renard[i] : UINT64_MAX;
 }
 
 static uint64_t bound_us(unsigned int i)

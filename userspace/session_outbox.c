@@ -95,35 +95,39 @@ static void evict_held(struct session *session)
 		outbox_release(session, false);
 }
 
-static void post(struct session *session, struct held_outcome *held)
+/* What is not certain: held back until it is, or handed on as unknown. */
+static void post(struct session *session, struct held_outcome held)
 {
-	if (session->pairing == PAIRING_PROVISIONAL && hold(session, held))
+	if (session->pairing == PAIRING_PROVISIONAL && hold(session, &held))
 		return;
-	if (session->pairing != PAIRING_CERTAIN) {
-		evict_held(session);
-		session->held_over = true;
-		make_unknown(held);
-	}
-	hand_over(session, held);
+	evict_held(session);
+	session->held_over = true;
+	make_unknown(&held);
+	hand_over(session, &held);
 }
+
+/* What is certain goes on as it is: a copy of each would be felt. */
 
 void outbox_answered(struct session *session, const struct session_query *query)
 {
-	struct held_outcome held = {.kind = HELD_ANSWERED, .query = *query};
-
-	post(session, &held);
+	if (session->pairing == PAIRING_CERTAIN)
+		session->sink.answered(session->sink.ctx, query);
+	else
+		post(session, (struct held_outcome){.kind = HELD_ANSWERED, .query = *query});
 }
 
 void outbox_statement(struct session *session, const struct session_statement *statement)
 {
-	struct held_outcome held = {.kind = HELD_STATEMENT, .statement = *statement};
-
-	post(session, &held);
+	if (session->pairing == PAIRING_CERTAIN)
+		session->sink.statement(session->sink.ctx, statement);
+	else
+		post(session, (struct held_outcome){.kind = HELD_STATEMENT, .statement = *statement});
 }
 
 void outbox_request(struct session *session, const struct session_request *request)
 {
-	struct held_outcome held = {.kind = HELD_REQUEST, .request = *request};
-
-	post(session, &held);
+	if (session->pairing == PAIRING_CERTAIN)
+		session->sink.request(session->sink.ctx, request);
+	else
+		post(session, (struct held_outcome){.kind = HELD_REQUEST, .request = *request});
 }

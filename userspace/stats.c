@@ -247,10 +247,11 @@ enum stats_kind stats_kind(const char *tag)
 	    {"GRANT", STATS_KIND_definition},      {"REVOKE", STATS_KIND_definition},
 	    {"COMMENT", STATS_KIND_definition},
 	};
-	size_t len = strcspn(tag, " ");
+	size_t len = strchrnul(tag, ' ') - tag;
 
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
-		if (strlen(kinds[i].word) == len && memcmp(tag, kinds[i].word, len) == 0)
+		if (*tag == *kinds[i].word && strlen(kinds[i].word) == len &&
+		    memcmp(tag, kinds[i].word, len) == 0)
 			return kinds[i].kind;
 	return STATS_KIND_other;
 }

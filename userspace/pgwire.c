@@ -305,6 +305,22 @@ static void params_word(struct pgwire_params *params)
 	}
 }
 
+/* The next count or length, as far as it is there; nearly always it is there whole. */
+static void take_word(struct pgwire_params *params, struct cursor *cursor)
+{
+	uint8_t size = params->step == STEP_LENGTH ? 4 : 2;
+
+	if (!params->have && cursor_left(cursor) >= size) {
+		params->word = size == 4 ? cursor_u32(cursor) : cursor_u16(cursor);
+		params->have = size;
+	} else {
+		params->word = params->word << 8 | cursor_u8(cursor);
+		params->have++;
+	}
+	if (params->have == size)
+		params_word(params);
+}
+
 size_t pgwire_params_feed(struct pgwire_params *params, const uint8_t *data, size_t len)
 {
 	struct cursor cursor = cursor_of(data, len);
@@ -322,9 +338,7 @@ size_t pgwire_params_feed(struct pgwire_params *params, const uint8_t *data, siz
 		} else if (params->step == STEP_LENGTH && !params->values) {
 			params->done = true;
 		} else if (left) {
-			params->word = params->word << 8 | cursor_u8(&cursor);
-			if (++params->have == (params->step == STEP_LENGTH ? 4 : 2))
-				params_word(params);
+			take_word(params, &cursor);
 		} else {
 			break;
 		}

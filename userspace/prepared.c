@@ -3,7 +3,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <xxhash.h>
 
 #define BUCKETS_FIRST 16
 
@@ -16,9 +15,7 @@ void prepared_init(struct prepared *prepared, uint32_t max_entries, uint32_t max
 
 struct querytext_key prepared_name(const char *name, size_t len)
 {
-	XXH128_hash_t digest = XXH3_128bits(name, len);
-
-	return (struct querytext_key){{digest.low64, digest.high64}};
+	return querytext_key_raw(name, len);
 }
 
 static struct prepared_entry **bucket_of(struct prepared *prepared, const struct querytext_key *name)
@@ -130,25 +127,36 @@ static void evict(struct prepared *prepared, const struct prepared_entry *keep)
 	}
 }
 
-struct prepared_entry *prepared_put(struct prepared *prepared, const struct querytext_key *name, uint64_t id,
-				    struct querytext *text)
+static struct prepared_entry *add(struct prepared *prepared, const struct querytext_key *name)
 {
-	struct prepared_entry *entry = NULL;
+	struct prepared_entry *entry = grow(prepared) ? calloc(1, sizeof(*entry)) : NULL;
 
-	prepared_remove(prepared, name, 0);
-	if (grow(prepared))
-		entry = calloc(1, sizeof(*entry));
-	if (!entry) {
-		querytext_put(&text);
+	if (!entry)
 		return NULL;
-	}
 	entry->name = *name;
-	entry->id = id;
-	entry->text = text;
 	entry->chain = *bucket_of(prepared, name);
 	*bucket_of(prepared, name) = entry;
 	link_newest(prepared, entry);
 	prepared->entries++;
+	return entry;
+}
+
+struct prepared_entry *prepared_put(struct prepared *prepared, const struct querytext_key *name, uint64_t id,
+				    struct querytext *text)
+{
+	struct prepared_entry *entry = prepared_get(prepared, name);
+
+	if (!entry)
+		entry = add(prepared, name);
+	if (!entry) {
+		querytext_put(&text);
+		return NULL;
+	}
+	prepared->bytes -= text_bytes(entry);
+	querytext_put(&entry->text);
+	entry->id = id;
+	entry->text = text;
+	entry->executed = entry->params = entry->params_known = false;
 	prepared->bytes += text_bytes(entry);
 	evict(prepared, entry);
 	return entry;

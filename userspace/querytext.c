@@ -80,23 +80,27 @@ struct querytext_key querytext_hash_end(const struct querytext_hash *hash)
 struct querytext_key querytext_key(const char *text, size_t len)
 {
 	size_t start = 0, run = 0;
-	XXH128_hash_t digest;
 
 	while (start < len && is_margin(text[start]))
 		start++;
 	while (run < len - start && is_margin(text[len - 1 - run]))
 		run++;
 	len -= run ? run - (run - 1) / QUERYTEXT_RUN * QUERYTEXT_RUN : 0;
-	digest = XXH3_128bits(text + start, len - start);
+	return querytext_key_raw(text + start, len - start);
+}
+
+struct querytext_key querytext_key_raw(const void *data, size_t len)
+{
+	XXH128_hash_t digest = XXH3_128bits(data, len);
+
 	return (struct querytext_key){{digest.low64, digest.high64}};
 }
 
 struct querytext_key querytext_key_with(struct querytext_key text, struct querytext_key parameters)
 {
 	const struct querytext_key both[2] = {text, parameters};
-	XXH128_hash_t digest = XXH3_128bits(both, sizeof(both));
 
-	return (struct querytext_key){{digest.low64, digest.high64}};
+	return querytext_key_raw(both, sizeof(both));
 }
 
 struct querytext *querytext_new(const char *text, size_t len, bool cut, const struct querytext_key *key)

@@ -40,8 +40,9 @@ void querytext_hash_text(struct querytext_hash *hash, const void *text, size_t l
 /* Bytes as they are: parameters. */
 void querytext_hash_raw(struct querytext_hash *hash, const void *data, size_t len);
 struct querytext_key querytext_hash_end(const struct querytext_hash *hash);
-/* The same at once, for a text that is there whole. */
+/* The same at once, for a text or for bytes that are there whole. */
 struct querytext_key querytext_key(const char *text, size_t len);
+struct querytext_key querytext_key_raw(const void *data, size_t len);
 struct querytext_key querytext_key_with(struct querytext_key text, struct querytext_key parameters);
 
 struct querytext {

@@ -213,12 +213,10 @@ static void on_function(struct session *session, const struct frame *frame)
 	struct seen_text seen = {.text = "", .whole = true};
 	struct sqltext scan = {0};
 
-	if (frame->have == frame->len) {
-		querytext_hash_begin(&session->hash);
-		querytext_hash_raw(&session->hash, frame->body, frame->have);
-	}
 	seen.keyed = frame->have == frame->len || (session->hashing && !frame->holed);
-	if (seen.keyed)
+	if (frame->have == frame->len)
+		seen.key = querytext_key_raw(frame->body, frame->len);
+	else if (seen.keyed)
 		seen.key = querytext_hash_end(&session->hash);
 	push_query(session, &item, &seen, &scan);
 }
@@ -292,18 +290,22 @@ static void on_parse(struct session *session, const struct frame *frame)
 	push(session, &item);
 }
 
-/* The parameters' hash: at once when the message is there whole, else from the running one. */
-static bool hash_params(struct session *session, const struct frame *frame, size_t at)
+/* The parameters' key: at once when the message is there whole, else from the running hash. */
+static void key_params(struct session *session, const struct frame *frame, size_t at,
+		       struct prepared_entry *portal)
 {
-	size_t len;
+	bool whole = frame->have == frame->len;
+	size_t len = 0;
 
-	if (frame->have != frame->len)
-		return session->hashing && !frame->holed && session->params.done;
-	memset(&session->params, 0, sizeof(session->params));
-	querytext_hash_begin(&session->hash);
-	len = pgwire_params_feed(&session->params, frame->body + at, frame->have - at);
-	querytext_hash_raw(&session->hash, frame->body + at, len);
-	return session->params.done;
+	if (whole) {
+		memset(&session->params, 0, sizeof(session->params));
+		len = pgwire_params_feed(&session->params, frame->body + at, frame->have - at);
+	}
+	portal->params = session->params.any;
+	portal->params_known = session->params.done && (whole || (session->hashing && !frame->holed));
+	if (portal->params_known && portal->params)
+		portal->params_key =
+		    whole ? querytext_key_raw(frame->body + at, len) : querytext_hash_end(&session->hash);
 }
 
 static void on_bind(struct session *session, const struct frame *frame)
@@ -328,12 +330,8 @@ static void on_bind(struct session *session, const struct frame *frame)
 	if (entry)
 		text = querytext_get(entry->text);
 	entry = prepared_put(&session->portals, &portal_name, ++session->ids, text);
-	if (entry) {
-		entry->params_known = hash_params(session, frame, at);
-		entry->params = session->params.any;
-		if (entry->params_known && entry->params)
-			entry->params_key = querytext_hash_end(&session->hash);
-	}
+	if (entry)
+		key_params(session, frame, at, entry);
 	push(session, &item);
 }
 

@@ -82,9 +82,8 @@ int config_load(struct config **out, const char *path, char **error);
 int config_parse(struct config **out, const char *name, const void *text, size_t len, char **error);
 void config_free(struct config **config);
 
-const struct config_cluster *config_cluster(const struct config *config, const char *name);
 /* True when nothing but what a reload may change differs (listen, mirror_metrics_enabled, pin, max_clusters,
- * ring_bytes, user need a restart); otherwise *key names the first one that does. */
+ * ring_bytes, attach, user need a restart); otherwise *key names the first one that does. */
 bool config_can_reload(const struct config *old, const struct config *new_, const char **key);
 
 #endif

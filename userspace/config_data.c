@@ -89,14 +89,6 @@ void config_free(struct config **config)
 	free(gone);
 }
 
-const struct config_cluster *config_cluster(const struct config *config, const char *name)
-{
-	for (size_t i = 0; i < config->cluster_count; i++)
-		if (strcmp(config->clusters[i].name, name) == 0)
-			return &config->clusters[i];
-	return NULL;
-}
-
 static bool same_text(const char *a, const char *b)
 {
 	return a == b || (a && b && strcmp(a, b) == 0);

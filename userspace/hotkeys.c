@@ -101,7 +101,8 @@ static uint64_t coverage(const struct hotkey *key, uint64_t now)
 	return key->count > HOTKEYS_TIMES ? age_of(key, key->count, now) : back;
 }
 
-double hotkey_rate(const struct hotkey *key, uint64_t now)
+/* Times a second, over what is remembered. */
+static double rate_of(const struct hotkey *key, uint64_t now)
 {
 	uint64_t back = coverage(key, now);
 
@@ -116,7 +117,7 @@ bool hotkeys_worth_observing(struct hotkeys *hot, const struct hotkey *key, uint
 		hot->observe_since = now;
 		hot->observed = 0;
 	}
-	if (hot->observed >= OBSERVE_MAX || hotkey_rate(key, now) > hot->observe_rate)
+	if (hot->observed >= OBSERVE_MAX || rate_of(key, now) > hot->observe_rate)
 		return false;
 	hot->observed++;
 	return true;
@@ -125,7 +126,7 @@ bool hotkeys_worth_observing(struct hotkeys *hot, const struct hotkey *key, uint
 void hotkey_observe(const struct hotkey *key, uint64_t now, float *out)
 {
 	uint64_t back = coverage(key, now), n = remembered(key);
-	double rate = hotkey_rate(key, now);
+	double rate = rate_of(key, now);
 
 	for (unsigned b = 0; b < LAGDIST_BINS; b++)
 		out[b] = 0;

@@ -39,8 +39,6 @@ struct hotkey *hotkeys_find(struct hotkeys *hot, uint64_t key);
 struct hotkey *hotkeys_add(struct hotkeys *hot, uint64_t key, uint64_t since, uint64_t *evicted);
 
 void hotkey_sent(struct hotkey *key, uint64_t time);
-/* Times a second, over what is remembered. */
-double hotkey_rate(const struct hotkey *key, uint64_t now);
 /* Keys that repeat too fast tell little at a high price; the limit follows what comes. Each yes is counted.
  */
 bool hotkeys_worth_observing(struct hotkeys *hot, const struct hotkey *key, uint64_t now);

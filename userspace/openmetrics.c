@@ -98,11 +98,6 @@ int openmetrics_add(struct openmetrics *o, struct exposition_source source, bool
 	return 0;
 }
 
-void openmetrics_set_observer_only(struct openmetrics *o, bool observer_only)
-{
-	o->options.observer_only = observer_only;
-}
-
 double openmetrics_success_rate(const struct stats_cluster *cluster)
 {
 	double success = cluster->requests.success, failure = cluster->requests.failure;

@@ -47,8 +47,6 @@ void openmetrics_free(struct openmetrics **openmetrics);
 /* Further families, written in order of registration; cluster_scoped ones are left out with observer_only.
  * -ENOSPC past OPENMETRICS_SOURCES. */
 int openmetrics_add(struct openmetrics *openmetrics, struct exposition_source source, bool cluster_scoped);
-/* A reload may change it. */
-void openmetrics_set_observer_only(struct openmetrics *openmetrics, bool observer_only);
 
 /* Appends the whole exposition; check out->failed. */
 void openmetrics_render(struct openmetrics *openmetrics, enum exposition_format format, struct buffer *out);

@@ -331,15 +331,6 @@ size_t resolve_lookup(void *ctx, const char *host, const struct address_range **
 	return name->count;
 }
 
-size_t resolve_pending(const struct resolve *resolve)
-{
-	size_t pending = 0;
-
-	for (size_t i = 0; i < resolve->count; i++)
-		pending += resolve->names[i].count == 0;
-	return pending;
-}
-
 int resolve_new(struct resolve **out, struct loop *loop, const struct resolve_options *options,
 		resolve_handler *handler, void *ctx)
 {

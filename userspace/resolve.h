@@ -49,7 +49,4 @@ int resolve_names(struct resolve *resolve, const struct config *config);
 /* A classify_lookup (ctx is the struct resolve): the last good answer, 0 before the first. */
 size_t resolve_lookup(void *ctx, const char *host, const struct address_range **out);
 
-/* Names without any answer yet. */
-size_t resolve_pending(const struct resolve *resolve);
-
 #endif

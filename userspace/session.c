@@ -357,11 +357,6 @@ bool session_resyncing(const struct session *session)
 	return session->pairing == PAIRING_BLIND || session->pairing == PAIRING_PROVISIONAL;
 }
 
-bool session_startup_seen(const struct session *session)
-{
-	return session->startup_seen;
-}
-
 bool session_terminated(const struct session *session)
 {
 	return session->terminated;

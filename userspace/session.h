@@ -208,10 +208,9 @@ void session_close(struct session *session, enum session_end how, uint64_t now_n
 enum transport session_transport(const struct session *session);
 /* True from a gap until pairing is certain again. */
 bool session_resyncing(const struct session *session);
-/* True when the start-up packet was seen or skipped (late attach): the role can be decided. */
-bool session_startup_seen(const struct session *session);
+/* Terminate was sent. */
+bool session_terminated(const struct session *session);
 /* True while a query is unanswered or a transaction block is open. */
-bool session_terminated(const struct session *session); /* Terminate was sent */
 bool session_busy(const struct session *session);
 
 #endif

@@ -146,14 +146,6 @@ struct stats_cluster *stats_cluster(struct stats *stats, const char *name)
 	return c;
 }
 
-void stats_drop_cluster(struct stats *stats, const char *name)
-{
-	struct stats_cluster *c = *name ? find(stats, name) : NULL;
-
-	if (c)
-		memset(c, 0, sizeof(*c));
-}
-
 static bool among(const char *name, const char *const *names, size_t count)
 {
 	for (size_t i = 0; i < count; i++)

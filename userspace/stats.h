@@ -40,12 +40,11 @@ const char *stats_error(void);
 
 /*
  * The element of the cluster of that name: continued if it is there, else a free one, zeroed and named.
- * NULL when all max_clusters are taken. Valid until stats_drop_cluster or stats_free.
+ * NULL when all max_clusters are taken. Valid until stats_keep_only drops it, or stats_free.
  */
 struct stats_cluster *stats_cluster(struct stats *stats, const char *name);
-/* Forgets a cluster that left the configuration: its element becomes free. */
-void stats_drop_cluster(struct stats *stats, const char *name);
-/* Drops every element whose name is not among these. */
+/* Forgets clusters that left the configuration, all whose name is not among these: their elements become
+ * free. */
 void stats_keep_only(struct stats *stats, const char *const *names, size_t count);
 struct stats_observer *stats_observer(struct stats *stats);
 /* All max_clusters elements; an unused one has an empty name. */

@@ -11,6 +11,12 @@
 #include "log.h"
 #include "window.h"
 
+enum state {
+	NO_DATA, /* nothing in the window, or no threshold given */
+	BELOW,   /* at most the threshold */
+	EXCEEDED,
+};
+
 struct entry {
 	char name[64];
 	struct window window;
@@ -88,22 +94,21 @@ void threshold_request(struct threshold *t, const char *cluster, bool success, u
 }
 
 /* Strictly above, decided in integers: 5 of 100 is not above 5 %. The threshold counts to 0.0001 %. */
-static enum threshold_state state_of(double percent, const struct window_bucket *sum)
+static enum state state_of(double percent, const struct window_bucket *sum)
 {
 	unsigned __int128 total = (unsigned __int128)sum->success + sum->failure;
 
 	if (isnan(percent) || total == 0)
-		return THRESHOLD_NO_DATA;
-	return (unsigned __int128)sum->failure * 1000000 > total * (uint64_t)llround(percent * 1e4)
-		   ? THRESHOLD_EXCEEDED
-		   : THRESHOLD_BELOW;
+		return NO_DATA;
+	return (unsigned __int128)sum->failure * 1000000 > total * (uint64_t)llround(percent * 1e4) ? EXCEEDED
+												    : BELOW;
 }
 
-static enum threshold_state evaluate(struct threshold *t, struct entry *entry, uint64_t now_us)
+static enum state evaluate(struct threshold *t, struct entry *entry, uint64_t now_us)
 {
 	struct window_bucket sum = window_sum(&entry->window, now_us);
-	enum threshold_state state = state_of(t->percent, &sum);
-	bool exceeded = state == THRESHOLD_EXCEEDED;
+	enum state state = state_of(t->percent, &sum);
+	bool exceeded = state == EXCEEDED;
 
 	if (exceeded != entry->exceeded && t->report)
 		t->report(t->ctx, &(struct threshold_crossing){.cluster = entry->name,
@@ -120,13 +125,6 @@ void threshold_tick(struct threshold *t, uint64_t now_us)
 {
 	for (size_t i = 0; i < t->count; i++)
 		evaluate(t, &t->entries[i], now_us);
-}
-
-enum threshold_state threshold_state(struct threshold *t, const char *cluster, uint64_t now_us)
-{
-	struct entry *entry = find(t, cluster);
-
-	return entry ? evaluate(t, entry, now_us) : THRESHOLD_NO_DATA;
 }
 
 void threshold_log(void *ctx, const struct threshold_crossing *c)
@@ -156,9 +154,9 @@ void threshold_write(void *ctx, struct exposition *x)
 	    "1 while the share of failed requests over the window is above mirror_failure_threshold; "
 	    "NaN without threshold or data");
 	for (size_t i = 0; i < t->count; i++) {
-		enum threshold_state state = evaluate(t, &t->entries[i], now_us);
+		enum state state = evaluate(t, &t->entries[i], now_us);
 
 		exposition_double(x, LABELS({"cluster", t->entries[i].name}),
-				  state == THRESHOLD_NO_DATA ? NAN : state == THRESHOLD_EXCEEDED);
+				  state == NO_DATA ? NAN : state == EXCEEDED);
 	}
 }

@@ -17,12 +17,6 @@
 
 struct threshold;
 
-enum threshold_state {
-	THRESHOLD_NO_DATA, /* nothing in the window, or no threshold given */
-	THRESHOLD_BELOW,   /* at most the threshold */
-	THRESHOLD_EXCEEDED,
-};
-
 /* A cluster went above the threshold, or came back from there (also by running out of data). */
 struct threshold_crossing {
 	const char *cluster;
@@ -47,7 +41,6 @@ int threshold_configure(struct threshold *threshold, const char *const *names, s
 void threshold_request(struct threshold *threshold, const char *cluster, bool success, uint64_t now_us);
 /* Evaluates all clusters and reports crossings; once a second is enough. */
 void threshold_tick(struct threshold *threshold, uint64_t now_us);
-enum threshold_state threshold_state(struct threshold *threshold, const char *cluster, uint64_t now_us);
 
 /* exposition_source of the family; reads CLOCK_MONOTONIC, ctx is the struct threshold. Reports crossings too,
  * so that no scrape shows one that the log does not. */

@@ -253,22 +253,26 @@ static void write_depth(void *ctx, struct exposition *x)
 static void test_families_from_elsewhere_are_rendered(void **state)
 {
 	struct stats *stats = some_stats();
-	struct openmetrics_options options = {.stats = stats, .version = "1"};
-	struct openmetrics *o;
-	struct buffer text = {0};
 	char cluster[] = "app";
 
 	(void)state;
-	assert_int_equal(openmetrics_new(&o, &options), 0);
-	assert_int_equal(openmetrics_add(o, (struct exposition_source){write_depth, cluster}, true), 0);
-	openmetrics_render(o, EXPOSITION_PROMETHEUS, &text);
-	has(text.data, "pgdog_mirror_queue_depth{cluster=\"app\"} 2.5");
-	openmetrics_set_observer_only(o, true);
-	buffer_reset(&text);
-	openmetrics_render(o, EXPOSITION_PROMETHEUS, &text);
-	assert_null(strstr(text.data, "queue_depth"));
-	buffer_free(&text);
-	openmetrics_free(&o);
+	for (int observer_only = 0; observer_only < 2; observer_only++) {
+		const struct openmetrics_options options = {
+		    .stats = stats, .version = "1", .observer_only = observer_only};
+		struct openmetrics *o;
+		struct buffer text = {0};
+
+		assert_int_equal(openmetrics_new(&o, &options), 0);
+		assert_int_equal(openmetrics_add(o, (struct exposition_source){write_depth, cluster}, true),
+				 0);
+		openmetrics_render(o, EXPOSITION_PROMETHEUS, &text);
+		if (observer_only)
+			assert_null(strstr(text.data, "queue_depth"));
+		else
+			has(text.data, "pgdog_mirror_queue_depth{cluster=\"app\"} 2.5");
+		buffer_free(&text);
+		openmetrics_free(&o);
+	}
 	stats_free(&stats);
 }
 

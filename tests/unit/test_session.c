@@ -342,7 +342,7 @@ static void attached_late_it_learns_at_a_ready_for_query(void **state)
 	(void)state;
 	tally_open(&tally, &tally_options, false);
 	now_ns = SECOND;
-	assert_true(session_startup_seen(tally.session));
+	assert_true(session_resyncing(tally.session));
 	RECEIVED("garbage of a row" ANSWER_1);
 	for (int i = 0; i < 8; i++) {
 		SENT(SELECT_1);

@@ -4,16 +4,20 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
 
+#include "clock.h"
 #include "threshold.h"
 #include "window.h"
 
 #define SECOND 1000000ull
 #define SPAN   (300 * SECOND)
 #define BUCKET (SPAN / WINDOW_BUCKETS)
+#define NOW    clock_us() /* a scrape reads it too */
 
 static uint64_t total(struct window *w, uint64_t now)
 {
@@ -131,16 +135,34 @@ static void requests(struct threshold *t, const char *cluster, int success, int 
 		threshold_request(t, cluster, false, now);
 }
 
+/* What a scrape shows of that cluster; -1 where it has no series. */
+static double shown(struct threshold *t, const char *cluster)
+{
+	struct buffer text = {0};
+	struct exposition x;
+	char series[96], *at;
+	double value;
+
+	exposition_begin(&x, &text, EXPOSITION_PROMETHEUS);
+	threshold_write(t, &x);
+	snprintf(series, sizeof(series), "\npgdog_mirror_failure_threshold_exceeded{cluster=\"%s\"} ",
+		 cluster);
+	at = strstr(text.data, series);
+	value = at ? strtod(at + strlen(series), NULL) : -1;
+	buffer_free(&text);
+	return value;
+}
+
 static void test_exactly_the_threshold_is_not_exceeded(void **state)
 {
 	struct reports r;
 	struct threshold *t = with_threshold(5, &r);
 
 	(void)state;
-	requests(t, "a", 95, 5, SPAN);
-	assert_int_equal(threshold_state(t, "a", SPAN), THRESHOLD_BELOW);
-	requests(t, "a", 0, 1, SPAN);
-	assert_int_equal(threshold_state(t, "a", SPAN), THRESHOLD_EXCEEDED);
+	requests(t, "a", 95, 5, NOW);
+	assert_true(shown(t, "a") == 0);
+	requests(t, "a", 0, 1, NOW);
+	assert_true(shown(t, "a") == 1);
 	threshold_free(&t);
 }
 
@@ -150,8 +172,8 @@ static void test_a_fractional_threshold_is_compared_exactly(void **state)
 	struct threshold *t = with_threshold(0.07, &r);
 
 	(void)state;
-	requests(t, "a", 9993, 7, SPAN); /* 0.07 * 10000 > 7 in binary floating point */
-	assert_int_equal(threshold_state(t, "a", SPAN), THRESHOLD_BELOW);
+	requests(t, "a", 9993, 7, NOW); /* 0.07 * 10000 > 7 in binary floating point */
+	assert_true(shown(t, "a") == 0);
 	threshold_free(&t);
 }
 
@@ -161,11 +183,10 @@ static void test_without_threshold_or_data_there_is_no_answer(void **state)
 	struct threshold *t = with_threshold(NAN, &r);
 
 	(void)state;
-	requests(t, "a", 0, 10, SPAN);
-	assert_int_equal(threshold_state(t, "a", SPAN), THRESHOLD_NO_DATA);
+	requests(t, "a", 0, 10, NOW);
+	assert_true(isnan(shown(t, "a")));
 	assert_int_equal(threshold_configure(t, names, 2, 5, SPAN), 0);
-	assert_int_equal(threshold_state(t, "b", SPAN), THRESHOLD_NO_DATA);
-	assert_int_equal(threshold_state(t, "nobody", SPAN), THRESHOLD_NO_DATA);
+	assert_true(isnan(shown(t, "b")));
 	threshold_free(&t);
 }
 
@@ -175,16 +196,16 @@ static void test_each_crossing_is_reported_once(void **state)
 	struct threshold *t = with_threshold(50, &r);
 
 	(void)state;
-	requests(t, "a", 1, 2, SPAN);
+	requests(t, "a", 1, 2, NOW);
 	for (int i = 0; i < 5; i++)
-		threshold_tick(t, SPAN + i * SECOND);
+		threshold_tick(t, NOW + i * SECOND);
 	assert_int_equal(r.count, 1);
 	assert_true(r.exceeded);
 	assert_int_equal(r.success, 1);
 	assert_int_equal(r.failure, 2);
-	requests(t, "a", 10, 0, SPAN + 5 * SECOND);
-	threshold_tick(t, SPAN + 6 * SECOND);
-	threshold_tick(t, SPAN + 7 * SECOND);
+	requests(t, "a", 10, 0, NOW + 5 * SECOND);
+	threshold_tick(t, NOW + 6 * SECOND);
+	threshold_tick(t, NOW + 7 * SECOND);
 	assert_int_equal(r.count, 2);
 	assert_false(r.exceeded);
 	threshold_free(&t);
@@ -196,12 +217,12 @@ static void test_a_crossing_by_the_passing_of_time_is_reported(void **state)
 	struct threshold *t = with_threshold(50, &r);
 
 	(void)state;
-	requests(t, "a", 0, 2, SPAN);
-	threshold_tick(t, SPAN);
-	threshold_tick(t, 3 * SPAN);
+	requests(t, "a", 0, 2, NOW);
+	threshold_tick(t, NOW);
+	threshold_tick(t, NOW + 2 * SPAN);
 	assert_int_equal(r.count, 2);
 	assert_false(r.exceeded);
-	assert_int_equal(threshold_state(t, "a", 3 * SPAN), THRESHOLD_NO_DATA);
+	assert_true(isnan(shown(t, "a")));
 	threshold_free(&t);
 }
 
@@ -212,12 +233,13 @@ static void test_a_reload_keeps_the_window_of_clusters_that_stay(void **state)
 	struct threshold *t = with_threshold(50, &r);
 
 	(void)state;
-	requests(t, "a", 0, 2, SPAN);
+	requests(t, "a", 0, 2, NOW);
 	assert_int_equal(threshold_configure(t, others, 2, 10, SPAN), 0);
-	assert_int_equal(threshold_state(t, "a", SPAN), THRESHOLD_EXCEEDED);
-	assert_int_equal(threshold_state(t, "b", SPAN), THRESHOLD_NO_DATA);
+	assert_true(shown(t, "a") == 1);
+	assert_true(isnan(shown(t, "c")));
+	assert_true(shown(t, "b") == -1);
 	assert_int_equal(threshold_configure(t, others, 2, 10, 2 * SPAN), 0);
-	assert_int_equal(threshold_state(t, "a", SPAN), THRESHOLD_NO_DATA);
+	assert_true(isnan(shown(t, "a")));
 	threshold_free(&t);
 }
 

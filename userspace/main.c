@@ -77,6 +77,12 @@ static void each_second(void *ctx, uint32_t what)
 	threshold_tick(d->threshold, observation_now_us());
 	if (d->observation)
 		observation_sync(d->observation);
+}
+
+/* From the loop, so that systemd hears nothing more when it hangs. */
+static void feed_watchdog(void *ctx, uint32_t what)
+{
+	(void)ctx, (void)what;
 	notify_watchdog();
 }
 
@@ -136,12 +142,15 @@ static void on_signal(void *ctx, uint32_t signal)
 static int start_loop(struct daemon *d)
 {
 	static const int signals[] = {SIGTERM, SIGINT, SIGHUP};
+	uint64_t watchdog_us = notify_watchdog_interval_us();
 	int err = loop_new(&d->loop);
 
 	if (!err)
 		err = loop_add_signals(d->loop, signals, sizeof(signals) / sizeof(*signals), on_signal, d);
 	if (!err)
 		err = loop_add_timer(d->loop, SECOND_US, SECOND_US, each_second, d, NULL);
+	if (!err && watchdog_us)
+		err = loop_add_timer(d->loop, watchdog_us, watchdog_us, feed_watchdog, NULL, NULL);
 	if (!err)
 		err = threshold_new(&d->threshold, threshold_log, NULL);
 	if (err)

@@ -10,6 +10,7 @@ import struct
 import subprocess
 import tempfile
 import threading
+import time
 
 import pytest
 
@@ -201,13 +202,16 @@ def notifications(directory):
         server.bind(path)
         os.chmod(path, 0o666)
         server.settimeout(10)
-        yield path, lambda: server.recv(4096).decode("ascii")
-    os.unlink(path)
+        try:
+            yield path, lambda: server.recv(4096).decode("ascii")
+        finally:
+            os.unlink(path)
 
 
 def test_systemd_is_told_everything_also_after_the_drop(stand, observe):
     with notifications(stand.directory) as (path, receive):
-        observer = observe(user=USER, fresh=False, env={"NOTIFY_SOCKET": path})
+        # systemd gives WatchdogSec=0.3 like that; it would end the service when nothing comes for so long.
+        observer = observe(user=USER, fresh=False, env={"NOTIFY_SOCKET": path, "WATCHDOG_USEC": "300000"})
         said = []
 
         def heard(word):
@@ -215,13 +219,24 @@ def test_systemd_is_told_everything_also_after_the_drop(stand, observe):
                 said.append(receive())
             return True
         assert heard("READY=1")
-        assert heard("WATCHDOG=1")
+        begin = time.monotonic()
+        assert [receive() for _ in range(10)] == ["WATCHDOG=1"] * 10
+        assert time.monotonic() - begin < 10 * 0.3
         observer.reload()
         assert heard("RELOADING=1")
         said.clear()
         assert heard("READY=1")
         observer.stop()
         assert heard("STOPPING=1")
+
+
+def test_without_a_watchdog_none_is_fed(stand, observe):
+    with notifications(stand.directory) as (path, receive):
+        observer = observe(fresh=False, env={"NOTIFY_SOCKET": path})
+        time.sleep(2)
+        observer.stop()
+        said = [receive(), receive()]
+        assert said[0].startswith("READY=1") and said[1] == "STOPPING=1"
 
 
 # ---------------------------------------------------------------------------------------------- host names

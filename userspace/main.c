@@ -214,10 +214,11 @@ static int start_service(struct daemon *d)
 		return EXIT_NOT_OK;
 	}
 	service_add(d->service, (struct exposition_source){threshold_write, d->threshold}, true);
-	if (d->observation)
-		service_add(d->service,
-			    (struct exposition_source){figures_write, observation_clusters(d->observation)},
-			    true);
+	if (!d->observation)
+		return EXIT_OK;
+	service_add(d->service,
+		    (struct exposition_source){figures_write, observation_clusters(d->observation)}, true);
+	service_add(d->service, (struct exposition_source){observation_write, d->observation}, false);
 	return EXIT_OK;
 }
 

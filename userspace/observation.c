@@ -278,6 +278,24 @@ void observation_sync(struct observation *o)
 		*stats_cell(&observer->lost_bytes, i - 1) = o->base.lost_bytes[i] + totals.lost_bytes[i];
 }
 
+void observation_write(void *ctx, struct exposition *x)
+{
+	const struct observation *o = ctx;
+	struct probe_program programs[PROBE_PROGRAMS];
+	size_t count = probe_programs(o->probe, programs);
+
+	if (!count)
+		return;
+	exposition_family(x, "mirror_observer_bpf_run_seconds", EXPOSITION_COUNTER,
+			  "Run time of a BPF program while kernel.bpf_stats_enabled is 1");
+	for (size_t i = 0; i < count; i++)
+		exposition_decimal(x, LABELS({"program", programs[i].name}), programs[i].run_ns, 9);
+	exposition_family(x, "mirror_observer_bpf_runs", EXPOSITION_COUNTER,
+			  "Runs of a BPF program while kernel.bpf_stats_enabled is 1");
+	for (size_t i = 0; i < count; i++)
+		exposition_integer(x, LABELS({"program", programs[i].name}), programs[i].runs);
+}
+
 struct clusters *observation_clusters(const struct observation *o)
 {
 	return o->clusters;

@@ -13,6 +13,7 @@
 
 #include "cluster.h"
 #include "config.h"
+#include "exposition.h"
 #include "loop.h"
 #include "stats.h"
 #include "threshold.h"
@@ -37,6 +38,8 @@ int observation_reload(struct observation *observation, const struct config *con
 void observation_sync(struct observation *observation);
 /* For what is shown of them; valid until a reload or observation_free. */
 struct clusters *observation_clusters(const struct observation *observation);
+/* An exposition_source; ctx is the struct observation. */
+void observation_write(void *ctx, struct exposition *x);
 const char *observation_mode(const struct observation *observation);
 /* CLOCK_MONOTONIC, microseconds: the clock of everything here. */
 uint64_t observation_now_us(void);

@@ -269,25 +269,10 @@ static void write_clusters(struct exposition *x, const struct stats *stats)
 /* ---------------------------------------------------------------------------------------- the observer's own
  */
 
-static void write_programs(struct exposition *x, const struct openmetrics_program *programs, size_t count)
-{
-	if (!count)
-		return;
-	exposition_family(x, "mirror_observer_bpf_run_seconds", EXPOSITION_COUNTER,
-			  "Run time of a BPF program while kernel.bpf_stats_enabled is 1");
-	for (size_t i = 0; i < count; i++)
-		exposition_decimal(x, LABELS({"program", programs[i].name}), programs[i].run_ns, 9);
-	exposition_family(x, "mirror_observer_bpf_runs", EXPOSITION_COUNTER,
-			  "Runs of a BPF program while kernel.bpf_stats_enabled is 1");
-	for (size_t i = 0; i < count; i++)
-		exposition_integer(x, LABELS({"program", programs[i].name}), programs[i].runs);
-}
-
 static void write_observer(struct exposition *x, const struct openmetrics_options *options)
 {
 	const struct stats_observer *observer = stats_observer((struct stats *)options->stats);
 	const char *mode = options->attach_mode ? options->attach_mode(options->ctx) : NULL;
-	struct openmetrics_program programs[OPENMETRICS_PROGRAMS];
 
 	for (size_t i = 0; i < ROWS; i++)
 		if (rows[i].scope == SCOPE_OBSERVER) {
@@ -300,8 +285,6 @@ static void write_observer(struct exposition *x, const struct openmetrics_option
 	exposition_family(x, "mirror_observer_attach_mode", EXPOSITION_GAUGE,
 			  "How the BPF programs are attached; the value is always 1");
 	exposition_integer(x, LABELS({"mode", mode ? mode : "none"}), 1);
-	if (options->programs)
-		write_programs(x, programs, options->programs(options->ctx, programs, OPENMETRICS_PROGRAMS));
 }
 
 void openmetrics_render(struct openmetrics *o, enum exposition_format format, struct buffer *out)

@@ -16,14 +16,7 @@
 #include "exposition.h"
 #include "stats.h"
 
-/* Run time of one BPF program, as the kernel counts it while sysctl kernel.bpf_stats_enabled is 1. */
-struct openmetrics_program {
-	const char *name;
-	uint64_t runs, run_ns;
-};
-
-#define OPENMETRICS_SOURCES  16
-#define OPENMETRICS_PROGRAMS 16
+#define OPENMETRICS_SOURCES 16
 
 struct openmetrics_options {
 	const struct stats *stats;
@@ -31,8 +24,6 @@ struct openmetrics_options {
 	const char *version;
 	/* Name of the attach mode, NULL while nothing is attached. May be NULL itself. */
 	const char *(*attach_mode)(void *ctx);
-	/* Fills in what the kernel counts and returns how many; 0 = not counted: no series. May be NULL. */
-	size_t (*programs)(void *ctx, struct openmetrics_program *out, size_t max);
 	/* Called first in every rendering: figures that are only brought up to date when looked at. May be
 	 * NULL. */
 	void (*refresh)(void *ctx);

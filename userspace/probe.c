@@ -386,6 +386,26 @@ void probe_totals(const struct probe *probe, struct probe_totals *out)
 	out->lost_control = __atomic_load_n(probe->programs.lost_control, __ATOMIC_RELAXED);
 }
 
+size_t probe_programs(const struct probe *probe, struct probe_program out[PROBE_PROGRAMS])
+{
+	struct bpf_program *program;
+	uint64_t runs = 0;
+	size_t n = 0;
+
+	bpf_object__for_each_program(program, *probe->programs.skeleton->obj)
+	{
+		struct bpf_prog_info info = {0};
+		uint32_t len = sizeof(info);
+
+		if (n == PROBE_PROGRAMS || bpf_program__fd(program) < 0 ||
+		    bpf_obj_get_info_by_fd(bpf_program__fd(program), &info, &len))
+			continue;
+		out[n++] = (struct probe_program){bpf_program__name(program), info.run_cnt, info.run_time_ns};
+		runs += info.run_cnt;
+	}
+	return runs ? n : 0;
+}
+
 const char *probe_mode(const struct probe *probe)
 {
 	return attach_name(probe->programs.mode);

@@ -11,6 +11,7 @@
 #define MO_PROBE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "attach.h"
@@ -36,6 +37,13 @@ struct probe_totals {
 	uint64_t lost_bytes[LOSS_REASONS]; /* by enum event_loss */
 	uint64_t lost_control;             /* OPEN/STATE/EOF/END records that found no room */
 };
+
+/* One loaded program, as the kernel counts it while sysctl kernel.bpf_stats_enabled is 1. */
+struct probe_program {
+	const char *name;
+	uint64_t runs, run_ns;
+};
+#define PROBE_PROGRAMS 16
 
 /* Called for each socket (event.sock) whose EVENT_END found no room. */
 typedef void probe_ended(void *ctx, uint64_t sock);
@@ -72,6 +80,8 @@ int probe_drain(struct probe *probe, probe_handler *handler, void *ctx);
 void probe_lost_ends(struct probe *probe, probe_ended *ended, void *ctx);
 
 void probe_totals(const struct probe *probe, struct probe_totals *out);
+/* How many there are; 0 when the kernel has counted none of them so far. A bpf() call for each. */
+size_t probe_programs(const struct probe *probe, struct probe_program out[PROBE_PROGRAMS]);
 /* "tracepoint", "fexit" or "kprobe". */
 const char *probe_mode(const struct probe *probe);
 

@@ -10,41 +10,17 @@ system time, over the statements that both servers counted themselves.
 
 import argparse
 import contextlib
-import json
 import os
 import random
 import statistics
-import subprocess
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-from harness import Observer, Stand, cluster, interruptible, leftovers, pgbench  # noqa: E402
+from harness import Observer, Stand, bpf_stats, cluster, interruptible, leftovers, pgbench  # noqa: E402
 from harness.load import MODES  # noqa: E402
 
-BPF_STATS = "/proc/sys/kernel/bpf_stats_enabled"
 CLIENTS = 8
 QUIET = 1.5  # seconds: on a busy machine a server may pause between two statements
-
-
-@contextlib.contextmanager
-def bpf_stats():
-    with open(BPF_STATS, encoding="ascii") as file:
-        before = file.read()
-    try:
-        with open(BPF_STATS, "w", encoding="ascii") as file:
-            file.write("1")
-        yield
-    finally:
-        with open(BPF_STATS, "w", encoding="ascii") as file:
-            file.write(before)
-
-
-def bpf_nanoseconds(observer):
-    """{program: (run time in ns, runs)} of what the observer holds."""
-    shown = subprocess.run(["bpftool", "-j", "prog", "show"], check=True, capture_output=True, text=True)
-    ours = observer.programs()
-    return {program["name"]: (program.get("run_time_ns", 0), program.get("run_cnt", 0))
-            for program in json.loads(shown.stdout) if program["id"] in ours}
 
 
 class Bench:
@@ -73,12 +49,12 @@ class Bench:
             stand.settled_counts(QUIET)
             stand.reset_counts()
             before = observer.settled()
-            programs, cpu = bpf_nanoseconds(observer), observer.cpu_seconds()
+            programs, cpu = observer.run_times(), observer.cpu_seconds()
             self.load(mode)
             counts = stand.settled_counts(QUIET)
             after = observer.settled()
             programs = {name: (ns - programs[name][0], runs - programs[name][1])
-                        for name, (ns, runs) in bpf_nanoseconds(observer).items()}
+                        for name, (ns, runs) in observer.run_times().items()}
             cpu = observer.cpu_seconds() - cpu
             ours = {target: after.get("pgdog_mirror_statements_total", cluster="app_mirror", target=target,
                                       status="success")

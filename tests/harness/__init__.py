@@ -9,11 +9,11 @@ machine runs already is never touched. Whatever was started is stopped when its 
 from .load import Client, Pgbench, pgbench, pgbench_init
 from .metrics import Metrics
 from .mirror_proxy import MirrorProxy
-from .observer import Observer, cluster, configuration
+from .observer import Observer, bpf_stats, cluster, configuration
 from .pgpool import Pgpool
 from .postgres import Server
 from .process import Process, free_port, interruptible, wait_for
 from .stand import Stand, leftovers
 
-__all__ = ["Client", "Metrics", "MirrorProxy", "Observer", "Pgbench", "Pgpool", "Process", "Server", "Stand", "cluster",
-           "configuration", "free_port", "interruptible", "leftovers", "pgbench", "pgbench_init", "wait_for"]
+__all__ = ["Client", "Metrics", "MirrorProxy", "Observer", "Pgbench", "Pgpool", "Process", "Server", "Stand", "bpf_stats",
+           "cluster", "configuration", "free_port", "interruptible", "leftovers", "pgbench", "pgbench_init", "wait_for"]

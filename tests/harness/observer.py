@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The daemon under test, with a configuration written for it."""
 
+import contextlib
 import glob
 import json
 import os
@@ -18,6 +19,7 @@ from .process import Process, free_port, wait_for
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BINARY = os.environ.get("MIRROR_OBSERVER", os.path.join(ROOT, "build", "mirror-observer"))
 BPFFS = "/sys/fs/bpf"
+BPF_STATS = "/proc/sys/kernel/bpf_stats_enabled"
 
 
 def cluster(primary, mirror, name="app_mirror", database="app", **keys):
@@ -137,6 +139,13 @@ class Observer:
                 pass
         return found
 
+    def run_times(self):
+        """{program: (nanoseconds, runs)} of its BPF programs, as the kernel tells bpftool; see bpf_stats."""
+        shown = subprocess.run(["bpftool", "-j", "prog", "show"], check=True, capture_output=True, text=True)
+        ours = self.programs()
+        return {program["name"]: (program.get("run_time_ns", 0), program.get("run_cnt", 0))
+                for program in json.loads(shown.stdout) if program["id"] in ours}
+
     def stop(self):
         return self.process.stop() if self.process else None
 
@@ -165,3 +174,17 @@ def mount_bpffs():
     os.makedirs(BPFFS, exist_ok=True)
     subprocess.run(["mount", "-t", "bpf", "bpf", BPFFS], check=True)
     return True
+
+
+@contextlib.contextmanager
+def bpf_stats():
+    """Has the kernel measure all BPF programs of the machine."""
+    with open(BPF_STATS, encoding="ascii") as file:
+        before = file.read()
+    try:
+        with open(BPF_STATS, "w", encoding="ascii") as file:
+            file.write("1")
+        yield
+    finally:
+        with open(BPF_STATS, "w", encoding="ascii") as file:
+            file.write(before)

@@ -103,13 +103,6 @@ static const char *attach_mode(void *ctx)
 	return "tracepoint";
 }
 
-static size_t programs(void *ctx, struct openmetrics_program *out, size_t max)
-{
-	(void)ctx, (void)max;
-	*out = (struct openmetrics_program){.name = "sock_send", .runs = 4, .run_ns = 1500};
-	return 1;
-}
-
 static void serve(struct http *http)
 {
 	struct pollfd fds[] = {{.fd = http_fd(http), .events = POLLIN},
@@ -146,8 +139,7 @@ int main(int argc, char **argv)
 	    openmetrics_new(&openmetrics, &(struct openmetrics_options){.stats = stats,
 									.observer_only = a.observer_only,
 									.version = VERSION,
-									.attach_mode = attach_mode,
-									.programs = programs}) < 0 ||
+									.attach_mode = attach_mode}) < 0 ||
 	    openmetrics_add(openmetrics, (struct exposition_source){threshold_write, threshold}, true) < 0 ||
 	    endpoints_new(&endpoints, &(struct endpoints_options){.openmetrics = openmetrics,
 								  .stats = stats,

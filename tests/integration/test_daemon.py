@@ -9,7 +9,7 @@ import subprocess
 
 import pytest
 
-from harness import Process, cluster, pgbench, wait_for
+from harness import Process, bpf_stats, cluster, pgbench, wait_for
 from harness.observer import BINARY
 
 # A mirroring proxy in its smallest form: told to go, it sends each statement to both databases of each pair.
@@ -51,6 +51,19 @@ def test_disabled_metrics_attach_nothing(observe):
     metrics = disabled.metrics()
     assert not [name for name in metrics.names() if name.startswith("pgdog_mirror_")]
     assert [name for name in metrics.names() if name.startswith("mirror_observer_")]
+
+
+def test_the_run_times_of_its_programs_are_those_that_the_kernel_measures(stand, observe):
+    observer = observe(fresh=False)
+    with bpf_stats():
+        pgbench(stand.pgpool, clients=1, transactions=5)
+        before, metrics, after = observer.run_times(), observer.metrics(), observer.run_times()
+    assert len(before) >= 4 and all(ns > 0 for ns, runs in before.values() if runs)
+    assert sum(runs for _, runs in before.values()) > 0
+    for program, (ns, runs) in before.items():
+        assert runs <= metrics.get("mirror_observer_bpf_runs_total", program=program) <= after[program][1]
+        seconds = metrics.get("mirror_observer_bpf_run_seconds_total", program=program)
+        assert ns <= round(seconds * 1e9) <= after[program][0]
 
 
 def test_the_end_leaves_no_program_behind(observe):

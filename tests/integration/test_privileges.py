@@ -285,6 +285,8 @@ class NameServer:
             with contextlib.suppress(OSError):
                 own.shutdown(socket.SHUT_RDWR)
             own.close()
+        for thread in self.threads:  # until then the port is taken: a call in progress keeps the socket
+            thread.join(10)
 
 
 @pytest.fixture

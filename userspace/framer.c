@@ -91,7 +91,7 @@ static size_t gather(struct framer *framer, const uint8_t *data, size_t len)
 	uint32_t want = framer->len < framer->interest.keep ? framer->len : framer->interest.keep;
 	size_t part = want - framer->have;
 
-	if (framer->holed || framer->have >= want)
+	if (framer->holed || framer->have >= want || !len)
 		return 0;
 	if (!framer->buffer)
 		framer->buffer = malloc(want);
@@ -101,8 +101,7 @@ static size_t gather(struct framer *framer, const uint8_t *data, size_t len)
 	}
 	if (part > len)
 		part = len;
-	if (part)
-		memcpy(framer->buffer + framer->have, data, part);
+	memcpy(framer->buffer + framer->have, data, part);
 	framer->have += part;
 	return part;
 }
@@ -139,13 +138,35 @@ static enum framer_event take_body(struct framer *framer, const uint8_t **data, 
 	return FRAMER_MORE;
 }
 
+/* The ordinary case: a message that lies whole in the bytes given, and leaves nothing to remember. */
+static bool take_whole(struct framer *framer, const uint8_t **data, size_t *len, struct frame *out)
+{
+	struct cursor cursor = cursor_of(*data, *len);
+	struct framer_interest interest = {0};
+	uint32_t length;
+
+	if (framer->untyped || !framer_between(framer))
+		return false;
+	out->type = cursor_u8(&cursor);
+	length = cursor_u32(&cursor);
+	if (length < 4 || length - 4 > cursor_left(&cursor) ||
+	    !framer->rule(out->type, length - 4, &interest))
+		return false;
+	out->holed = false;
+	out->len = out->have = length - 4;
+	out->body = cursor.at;
+	*data += PGWIRE_HEADER + out->len;
+	*len -= PGWIRE_HEADER + out->len;
+	return true;
+}
+
 enum framer_event framer_next(struct framer *framer, const uint8_t **data, size_t *len, struct frame *out)
 {
 	if (framer->spent)
 		drop_buffer(framer);
+	if (take_whole(framer, data, len, out))
+		return FRAMER_MESSAGE;
 	if (!framer->in_body) {
-		const uint8_t *body;
-
 		switch (take_header(framer, data, len)) {
 		case HEADER_SHORT:
 			return FRAMER_MORE;
@@ -154,12 +175,12 @@ enum framer_event framer_next(struct framer *framer, const uint8_t **data, size_
 		case HEADER_DONE:
 			break;
 		}
-		body = *data;
-		if (*len >= framer->len) {
-			*data += framer->len;
-			*len -= framer->len;
-			return hand_out(framer, out, body, framer->len, FRAMER_MESSAGE);
-		}
+	}
+	/* Some read the header by itself: the body that comes whole after it needs no copy either. */
+	if (!framer->done && *len >= framer->len) {
+		*data += framer->len;
+		*len -= framer->len;
+		return hand_out(framer, out, *data - framer->len, framer->len, FRAMER_MESSAGE);
 	}
 	return take_body(framer, data, len, out);
 }

@@ -2,9 +2,9 @@
 /*
  * framer - cuts the contiguous bytes of one direction into messages.
  *
- * A message that lies whole in the bytes given is handed out in place. One that does not is gathered in a
- * buffer as far as its type is of interest (the rule says so); the rest of its body is skipped by length and
- * never buffered. Owns that buffer, which exists only while a message is on its way.
+ * A message, or its body, that lies whole in the bytes given is handed out in place. One that does not is
+ * gathered in a buffer as far as its type is of interest (the rule says so); the rest of its body is skipped
+ * by length and never buffered. Owns that buffer, which exists only while a message is on its way.
  */
 #ifndef MO_FRAMER_H
 #define MO_FRAMER_H

@@ -3,13 +3,16 @@
 
 #include "pgpool.h"
 
-static const char *const whole[] = {"SELECT now()", "SELECT CURRENT_DATE", "SELECT version()"};
+#define SELECT "SELECT "
+
+/* What stands behind SELECT. */
+static const char *const whole[] = {"now()", "CURRENT_DATE", "version()"};
 
 static const char *const beginnings[] = {
-    "SELECT count(*) FROM pg_catalog.pg_proc AS p, pg_catalog.pg_namespace AS n WHERE p.proname = '",
-    "SELECT count(*) FROM pg_catalog.pg_attrdef AS d, pg_catalog.pg_class AS c WHERE d.adrelid = c.oid AND ",
-    "SELECT count(*) FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON (c.relnamespace = n.oid)",
-    "SELECT attname, pg_get_expr(d.adbin, d.adrelid), coalesce((pg_get_expr(d.adbin, d.adrelid) LIKE ",
+    "count(*) FROM pg_catalog.pg_proc AS p, pg_catalog.pg_namespace AS n WHERE p.proname = '",
+    "count(*) FROM pg_catalog.pg_attrdef AS d, pg_catalog.pg_class AS c WHERE d.adrelid = c.oid AND ",
+    "count(*) FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON (c.relnamespace = n.oid)",
+    "attname, pg_get_expr(d.adbin, d.adrelid), coalesce((pg_get_expr(d.adbin, d.adrelid) LIKE ",
 };
 
 #define LOCK_BEGIN "LOCK TABLE \""
@@ -33,7 +36,7 @@ static bool locks_for_insert(const char *text, size_t len)
 	       memcmp(text + len - tail, LOCK_END, tail) == 0;
 }
 
-bool pgpool_own_statement(const char *text, size_t len)
+static bool selects(const char *text, size_t len)
 {
 	for (size_t i = 0; i < sizeof(whole) / sizeof(whole[0]); i++)
 		if (begins(text, len, whole[i]) && len == strlen(whole[i]))
@@ -41,5 +44,12 @@ bool pgpool_own_statement(const char *text, size_t len)
 	for (size_t i = 0; i < sizeof(beginnings) / sizeof(beginnings[0]); i++)
 		if (begins(text, len, beginnings[i]))
 			return true;
+	return false;
+}
+
+bool pgpool_own_statement(const char *text, size_t len)
+{
+	if (begins(text, len, SELECT))
+		return selects(text + strlen(SELECT), len - strlen(SELECT));
 	return locks_for_insert(text, len);
 }

@@ -6,6 +6,8 @@
 
 #define BUCKETS_FIRST 16
 
+const struct querytext_key prepared_unnamed;
+
 void prepared_init(struct prepared *prepared, uint32_t max_entries, uint32_t max_bytes)
 {
 	memset(prepared, 0, sizeof(*prepared));
@@ -15,7 +17,7 @@ void prepared_init(struct prepared *prepared, uint32_t max_entries, uint32_t max
 
 struct querytext_key prepared_name(const char *name, size_t len)
 {
-	return querytext_key_raw(name, len);
+	return len ? querytext_key_raw(name, len) : prepared_unnamed;
 }
 
 static struct prepared_entry **bucket_of(struct prepared *prepared, const struct querytext_key *name)

@@ -36,7 +36,9 @@ struct prepared {
 
 void prepared_init(struct prepared *prepared, uint32_t max_entries, uint32_t max_bytes);
 void prepared_clear(struct prepared *prepared);
+/* The key of a name; that of "" is known. */
 struct querytext_key prepared_name(const char *name, size_t len);
+extern const struct querytext_key prepared_unnamed;
 /* NULL when not known. Makes the entry the most recently used. */
 struct prepared_entry *prepared_get(struct prepared *prepared, const struct querytext_key *name);
 /* Replaces what the name stood for; takes over the reference to text (may be NULL). NULL: out of memory, the

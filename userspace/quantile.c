@@ -55,11 +55,17 @@ double quantile_of_ratio(const struct stats_ratio *ratio, double q)
 void ratio_add(struct stats_ratio *ratio, uint64_t numerator, uint64_t denominator)
 {
 	double ppm = 1e6 * numerator / (denominator ? denominator : 1);
-	unsigned int i = 0;
+	unsigned int low = 0, high = STATS_RATIO_BUCKET_COUNT;
 
-	while (i < STATS_RATIO_BUCKET_COUNT && ppm > ratio_bound_ppm(i))
-		i++;
-	ratio->buckets[i]++;
+	while (low < high) { /* most are near 1, in the middle */
+		unsigned int middle = (low + high) / 2;
+
+		if (ppm > ratio_bound_ppm(middle))
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	ratio->buckets[low]++;
 	ratio->count++;
 	ratio->sum_ppm += ppm < 1e12 ? (uint64_t)ppm : 1000000000000ull;
 }

@@ -170,15 +170,6 @@ static struct seen_text see_text(struct session *session, const struct frame *fr
 	return seen;
 }
 
-static const struct querytext_key *unnamed(void)
-{
-	static struct querytext_key name;
-
-	if (!name.word[0])
-		name = prepared_name("", 0);
-	return &name;
-}
-
 static uint64_t portal_id(struct session *session, const struct querytext_key *name)
 {
 	struct prepared_entry *portal = prepared_get(&session->portals, name);
@@ -188,7 +179,7 @@ static uint64_t portal_id(struct session *session, const struct querytext_key *n
 
 static void on_query(struct session *session, const struct frame *frame)
 {
-	struct item item = {.kind = ITEM_QUERY, .portal = portal_id(session, unnamed())};
+	struct item item = {.kind = ITEM_QUERY, .portal = portal_id(session, &prepared_unnamed)};
 	struct pgwire_string string;
 	struct seen_text seen;
 	struct sqltext scan;
@@ -201,8 +192,8 @@ static void on_query(struct session *session, const struct frame *frame)
 	sqltext_scan(seen.text, seen.len, &scan);
 	scan.control &= whole;
 	push_query(session, &item, &seen, &scan);
-	prepared_remove(&session->statements, unnamed(), 0);
-	prepared_remove(&session->portals, unnamed(), 0);
+	prepared_remove(&session->statements, &prepared_unnamed, 0);
+	prepared_remove(&session->portals, &prepared_unnamed, 0);
 	if (scan.forgets)
 		prepared_clear(&session->statements);
 }

@@ -55,7 +55,14 @@ struct command {
 	const char *tag;
 };
 
+/* Looked through for every statement: the most frequent come first. */
 static const struct command commands[] = {
+    {"SELECT", NULL, false, SQLTEXT_BLOCK_KEPT, "SELECT"},
+    {"VALUES", NULL, false, SQLTEXT_BLOCK_KEPT, "SELECT"},
+    {"INSERT", NULL, false, SQLTEXT_BLOCK_KEPT, "INSERT"},
+    {"UPDATE", NULL, false, SQLTEXT_BLOCK_KEPT, "UPDATE"},
+    {"DELETE", NULL, false, SQLTEXT_BLOCK_KEPT, "DELETE"},
+    {"COPY", NULL, false, SQLTEXT_BLOCK_KEPT, "COPY"},
     {"BEGIN", NULL, true, SQLTEXT_BLOCK_OPENED, "BEGIN"},
     {"START", "TRANSACTION", true, SQLTEXT_BLOCK_OPENED, "START TRANSACTION"},
     {"COMMIT", "PREPARED", true, SQLTEXT_BLOCK_KEPT, NULL},
@@ -73,33 +80,40 @@ static const struct command commands[] = {
     {"SHOW", NULL, true, SQLTEXT_BLOCK_KEPT, "SHOW"},
     {"DISCARD", NULL, true, SQLTEXT_BLOCK_KEPT, NULL},
     {"DEALLOCATE", NULL, true, SQLTEXT_BLOCK_KEPT, NULL},
-    {"SELECT", NULL, false, SQLTEXT_BLOCK_KEPT, "SELECT"},
-    {"VALUES", NULL, false, SQLTEXT_BLOCK_KEPT, "SELECT"},
-    {"INSERT", NULL, false, SQLTEXT_BLOCK_KEPT, "INSERT"},
-    {"UPDATE", NULL, false, SQLTEXT_BLOCK_KEPT, "UPDATE"},
-    {"DELETE", NULL, false, SQLTEXT_BLOCK_KEPT, "DELETE"},
-    {"COPY", NULL, false, SQLTEXT_BLOCK_KEPT, "COPY"},
 };
 
-/* Differs in the first letter, mostly. */
+/* Nearly always they differ in the first letters: not worth a call of strcmp. */
 static bool same(const char *a, const char *b)
 {
-	return *a == *b && !strcmp(a, b);
+	while (*a && *a == *b)
+		a++, b++;
+	return *a == *b;
+}
+
+/* COMMIT WORK AND CHAIN, ROLLBACK TRANSACTION TO: these words say nothing. */
+static void take_second(struct sqllex *lexer, const char *first, char second[WORD_MAX])
+{
+	take_word(lexer, second);
+	if (same(second, "WORK") ||
+	    (same(second, "TRANSACTION") && !same(first, "START") && !same(first, "PREPARE")))
+		take_word(lexer, second);
 }
 
 static const struct command *find_command(struct sqllex lexer)
 {
 	char first[WORD_MAX], second[WORD_MAX];
+	bool taken = false;
 
 	take_word(&lexer, first);
-	take_word(&lexer, second);
-	if (same(second, "WORK") ||
-	    (same(second, "TRANSACTION") && !same(first, "START") && !same(first, "PREPARE")))
-		take_word(&lexer, second);
-	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
-		if (same(commands[i].first, first) &&
-		    (!commands[i].second || same(commands[i].second, second)))
-			return &commands[i];
+	for (const struct command *c = commands; c < commands + sizeof(commands) / sizeof(*c); c++) {
+		if (!same(c->first, first))
+			continue;
+		if (c->second && !taken)
+			take_second(&lexer, first, second);
+		taken |= c->second != NULL;
+		if (!c->second || same(c->second, second))
+			return c;
+	}
 	return NULL;
 }
 
@@ -168,30 +182,23 @@ void sqltext_scan(const char *text, size_t len, struct sqltext *out)
 
 bool sqltext_control_tag(const char *tag)
 {
-	static const char *const control[] = {
-	    "BEGIN",
-	    "START TRANSACTION",
-	    "COMMIT",
-	    "ROLLBACK",
-	    "SAVEPOINT",
-	    "RELEASE",
-	    "SET",
-	    "RESET",
-	    "SHOW",
-	    "SET CONSTRAINTS",
-	    "DISCARD ALL",
-	    "DISCARD PLANS",
-	    "DISCARD SEQUENCES",
-	    "DISCARD TEMP",
-	    "DEALLOCATE",
-	    "DEALLOCATE ALL",
-	    "PREPARE TRANSACTION",
-	    "COMMIT PREPARED",
-	    "ROLLBACK PREPARED",
-	};
-
-	for (size_t i = 0; i < sizeof(control) / sizeof(control[0]); i++)
-		if (same(tag, control[i]))
-			return true;
+	switch (*tag) {
+	case 'B':
+		return same(tag, "BEGIN");
+	case 'C':
+		return same(tag, "COMMIT") || same(tag, "COMMIT PREPARED");
+	case 'D':
+		return same(tag, "DISCARD ALL") || same(tag, "DISCARD PLANS") ||
+		       same(tag, "DISCARD SEQUENCES") || same(tag, "DISCARD TEMP") ||
+		       same(tag, "DEALLOCATE") || same(tag, "DEALLOCATE ALL");
+	case 'P':
+		return same(tag, "PREPARE TRANSACTION");
+	case 'R':
+		return same(tag, "ROLLBACK") || same(tag, "ROLLBACK PREPARED") || same(tag, "RELEASE") ||
+		       same(tag, "RESET");
+	case 'S':
+		return same(tag, "START TRANSACTION") || same(tag, "SAVEPOINT") || same(tag, "SET") ||
+		       same(tag, "SET CONSTRAINTS") || same(tag, "SHOW");
+	}
 	return false;
 }

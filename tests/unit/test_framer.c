@@ -41,6 +41,22 @@ static void a_message_that_lies_whole_is_handed_out_in_place(void **state)
 	assert_true(framer_between(&framer));
 }
 
+static void a_body_that_comes_whole_after_its_header_is_handed_out_in_place(void **state)
+{
+	static const char data[] = "E\0\0\0\x09hello";
+	struct framer framer;
+	struct frame frame;
+
+	(void)state;
+	framer_init(&framer, rule);
+	assert_int_equal(next(&framer, data, 5, &frame), FRAMER_MORE);
+	assert_int_equal(next(&framer, data + 5, 5, &frame), FRAMER_MESSAGE);
+	assert_ptr_equal(frame.body, data + 5);
+	assert_int_equal(frame.have, 5);
+	assert_null(framer.buffer);
+	assert_true(framer_between(&framer));
+}
+
 static void a_torn_message_is_gathered(void **state)
 {
 	static const char data[] = "E\0\0\0\x09hello";
@@ -167,6 +183,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(a_message_that_lies_whole_is_handed_out_in_place),
+	    cmocka_unit_test(a_body_that_comes_whole_after_its_header_is_handed_out_in_place),
 	    cmocka_unit_test(a_torn_message_is_gathered),
 	    cmocka_unit_test(rows_larger_than_any_buffer_are_skipped_without_one),
 	    cmocka_unit_test(a_long_message_gives_its_head_its_tail_and_its_end),

@@ -141,6 +141,8 @@ struct filter {
 	char comm[FILTER_COMM_LEN]; /* the thread group leader's, NUL-padded, at most 15 bytes */
 	__u64 exe_dev;              /* FILTER_DEV() of the device, and inode of the executable */
 	__u64 exe_ino;
+	__u64 exe_before_dev; /* the same of the file that it has replaced, which may still run; 0 = none */
+	__u64 exe_before_ino;
 	__u32 pid;   /* the process or an ancestor of it, as seen in the observer's pid namespace */
 	__u32 pidns; /* inode number of that namespace; processes outside of it never match; 0 = unknown */
 	__u64 cgroup_id; /* cgroup v2 id; the process is in it or below it */

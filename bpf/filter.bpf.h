@@ -52,9 +52,14 @@ static __always_inline bool comm_matches(struct task_struct *leader, const struc
 static __always_inline bool exe_matches(struct task_struct *task, const struct filter *filter)
 {
 	struct inode *inode = BPF_CORE_READ(task, mm, exe_file, f_inode);
+	__u64 ino, dev;
 
-	return inode && BPF_CORE_READ(inode, i_ino) == filter->exe_ino &&
-	       BPF_CORE_READ(inode, i_sb, s_dev) == filter->exe_dev;
+	if (!inode)
+		return false;
+	ino = BPF_CORE_READ(inode, i_ino);
+	dev = BPF_CORE_READ(inode, i_sb, s_dev);
+	return (ino == filter->exe_ino && dev == filter->exe_dev) ||
+	       (ino == filter->exe_before_ino && dev == filter->exe_before_dev);
 }
 
 /* The number of a process in one namespace of its own and its ancestors'. */

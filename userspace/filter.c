@@ -14,6 +14,8 @@ static void fill_proxy(struct filter *out, const struct proxy_identity *proxy)
 	memcpy(out->comm, proxy->comm, sizeof(out->comm));
 	out->exe_dev = proxy->exe_dev;
 	out->exe_ino = proxy->exe_ino;
+	out->exe_before_dev = proxy->exe_before_dev;
+	out->exe_before_ino = proxy->exe_before_ino;
 	out->pid = proxy->pid;
 	out->pidns = proxy->pidns;
 	out->cgroup_id = proxy->cgroup_id;

@@ -232,6 +232,7 @@ int observation_reload(struct observation *o, const struct config *config)
 		proxy_free(&proxy);
 		return err;
 	}
+	proxy_inherit(proxy, o->proxy);
 	proxy_free(&o->proxy);
 	o->proxy = proxy;
 	o->config = config;

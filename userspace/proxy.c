@@ -19,9 +19,8 @@
 struct proxy {
 	const struct config_proxy *config;
 	struct proxy_identity identity;
-	struct exe exe;                   /* behind identity.exe_* */
+	struct exe exe, before;           /* behind identity.exe_* */
 	bool exe_missing, cgroup_missing; /* and said so */
-	bool replaced;                    /* the file on disk is newer than what runs, and said so */
 	char cgroup[PATH_MAX];            /* as /proc/PID/cgroup shows it, "" while missing */
 };
 
@@ -86,16 +85,15 @@ static bool matches(const struct proxy *proxy, pid_t pid)
 {
 	const struct proxy_identity *id = &proxy->identity;
 
-	return (!id->by_comm || has_comm(pid, id->comm)) && (!id->by_exe || runs_exe(pid, &proxy->exe)) &&
+	return (!id->by_comm || has_comm(pid, id->comm)) &&
+	       (!id->by_exe || runs_exe(pid, &proxy->exe) || runs_exe(pid, &proxy->before)) &&
 	       (!id->by_pid || descends_from(pid, id->pid)) &&
 	       (!id->by_cgroup || cgroup_has_process(proxy->cgroup, pid));
 }
 
 /* ---- all processes ---- */
 
-typedef bool process_test(const void *ctx, pid_t pid);
-
-static size_t walk(process_test *test, const void *ctx, pid_t *pids, size_t max)
+size_t proxy_find(const struct proxy *proxy, pid_t *pids, size_t max)
 {
 	struct dirent *entry;
 	size_t found = 0;
@@ -104,7 +102,7 @@ static size_t walk(process_test *test, const void *ctx, pid_t *pids, size_t max)
 	if (!proc)
 		return 0;
 	while ((entry = readdir(proc))) {
-		if (!isdigit((unsigned char)entry->d_name[0]) || !test(ctx, atoi(entry->d_name)))
+		if (!isdigit((unsigned char)entry->d_name[0]) || !matches(proxy, atoi(entry->d_name)))
 			continue;
 		if (pids && found < max)
 			pids[found] = atoi(entry->d_name);
@@ -112,21 +110,6 @@ static size_t walk(process_test *test, const void *ctx, pid_t *pids, size_t max)
 	}
 	closedir(proc);
 	return found;
-}
-
-static bool test_match(const void *ctx, pid_t pid)
-{
-	return matches(ctx, pid);
-}
-
-static bool test_exe(const void *ctx, pid_t pid)
-{
-	return runs_exe(pid, ctx);
-}
-
-size_t proxy_find(const struct proxy *proxy, pid_t *pids, size_t max)
-{
-	return walk(test_match, proxy, pids, max);
 }
 
 /* ---- looking up ---- */
@@ -140,31 +123,35 @@ static void say_missing(bool *said, bool missing, const char *what, const char *
 	*said = missing;
 }
 
+static void take_exe(struct proxy *proxy, const struct exe *now)
+{
+	exe_close(&proxy->before);
+	proxy->before = proxy->exe;
+	proxy->exe = *now;
+	proxy->identity.exe_dev = proxy->exe.s_dev;
+	proxy->identity.exe_ino = proxy->exe.ino;
+	proxy->identity.exe_before_dev = proxy->before.s_dev;
+	proxy->identity.exe_before_ino = proxy->before.ino;
+}
+
 static bool refresh_exe(struct proxy *proxy)
 {
 	struct exe now;
-	bool known = proxy->exe.ino != 0;
-	int err = exe_look_up(proxy->config->exe, &now);
+	int err = exe_open(proxy->config->exe, &now);
 
 	errno = -err;
 	say_missing(&proxy->exe_missing, err != 0, "exe", proxy->config->exe,
 		    "no process can match until it is there");
-	if (err || exe_equal(&now, &proxy->exe)) {
-		proxy->replaced = proxy->replaced && err;
+	if (err)
 		return false; /* a file that went may still run */
-	}
-	if (known && walk(test_exe, &proxy->exe, NULL, 0) > 0) {
-		if (!proxy->replaced)
-			log_info(
-			    "proxy.exe: %s was replaced; the old file is still running and stays observed",
-			    proxy->config->exe);
-		proxy->replaced = true;
+	if (exe_equal(&now, &proxy->exe)) {
+		exe_close(&now);
 		return false;
 	}
-	proxy->replaced = false;
-	proxy->exe = now;
-	proxy->identity.exe_dev = now.s_dev;
-	proxy->identity.exe_ino = now.ino;
+	if (proxy->exe.ino)
+		log_info("proxy.exe: %s was replaced; processes of the old file stay observed",
+			 proxy->config->exe);
+	take_exe(proxy, &now);
 	return true;
 }
 
@@ -215,8 +202,23 @@ int proxy_new(struct proxy **out, const struct config_proxy *config)
 	return 0;
 }
 
+void proxy_inherit(struct proxy *proxy, struct proxy *old)
+{
+	if (!proxy->config->exe || !old->config->exe || strcmp(proxy->config->exe, old->config->exe) != 0)
+		return;
+	exe_close(&proxy->exe);
+	take_exe(proxy, &old->before);
+	take_exe(proxy, &old->exe);
+	old->exe = old->before = (struct exe){0};
+	refresh_exe(proxy);
+}
+
 void proxy_free(struct proxy **proxy)
 {
+	if (!*proxy)
+		return;
+	exe_close(&(*proxy)->exe);
+	exe_close(&(*proxy)->before);
 	free(*proxy);
 	*proxy = NULL;
 }

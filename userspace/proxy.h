@@ -27,8 +27,9 @@ struct proxy_identity {
 	/* The kernel's s_dev, that is major << 20 | minor of the file system as /proc/self/mountinfo shows it
 	 * (stat's st_dev is another one on btrfs and some overlays); 0 while the file is missing. */
 	uint64_t exe_dev, exe_ino;
-	uint32_t pid, pidns; /* pidns: inode number of the observer's pid namespace */
-	uint64_t cgroup_id;  /* 0 while the cgroup is missing */
+	uint64_t exe_before_dev, exe_before_ino; /* of the file that this one has replaced */
+	uint32_t pid, pidns;                     /* pidns: inode number of the observer's pid namespace */
+	uint64_t cgroup_id;                      /* 0 while the cgroup is missing */
 };
 
 struct proxy;
@@ -39,9 +40,12 @@ void proxy_free(struct proxy **proxy);
 
 /*
  * Looks up again; true when the identity changed, and the filter must be made anew and open connections be
- * scanned. An executable that was replaced on disk counts as the old file as long as a process runs that.
+ * scanned. Of an executable that is replaced the file before counts as well, since processes may go on
+ * running it; the one before that does not any more.
  */
 bool proxy_refresh(struct proxy *proxy);
+/* After a reload: takes what old has learnt of the same executable. Old is then good for proxy_free only. */
+void proxy_inherit(struct proxy *proxy, struct proxy *old);
 const struct proxy_identity *proxy_identity(const struct proxy *proxy);
 
 /* Processes that match now, by a walk of /proc; the first max of them into pids (may be NULL). Without the

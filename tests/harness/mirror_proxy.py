@@ -20,11 +20,11 @@ class MirrorProxy:
 
     host = "127.0.0.1"
 
-    def __init__(self, directory, primary, mirror=None, name="proxy", database="app", **options):
+    def __init__(self, directory, primary, mirror=None, name="proxy", database="app", program=None, **options):
         self.control_path = os.path.join(directory, f"{name}.control")
         options = {"listen": "127.0.0.1:0", "primary": primary.address, "control": f"unix:{self.control_path}",
                    "mirror_database": database, **({"mirror": mirror.address} if mirror else {}), **options}
-        argv = [BINARY]
+        argv = [program or BINARY]
         for key, value in options.items():
             argv += [f"--{key.replace('_', '-')}"] + ([] if value is True else [str(value)])
         self._side_channel = None

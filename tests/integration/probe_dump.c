@@ -90,11 +90,12 @@ static bool parse_exe(struct filter *filter, const char *path)
 {
 	struct exe exe;
 
-	if (exe_look_up(path, &exe))
+	if (exe_open(path, &exe))
 		return false;
 	filter->select |= FILTER_BY_EXE;
 	filter->exe_dev = exe.s_dev;
 	filter->exe_ino = exe.ino;
+	exe_close(&exe);
 	return true;
 }
 

@@ -12,9 +12,10 @@ import tempfile
 import threading
 import time
 
+import psycopg
 import pytest
 
-from harness import Client, cluster, pgbench, wait_for
+from harness import Client, MirrorProxy, cluster, mirror_proxy, pgbench, wait_for
 from harness.observer import BINARY
 
 USER = "nobody"
@@ -192,6 +193,32 @@ def test_a_configuration_replaced_by_renaming_is_reloaded(stand, observe):
     shutil.copy(observer.path, f"{observer.path}.new")
     os.rename(f"{observer.path}.new", observer.path)
     reloaded(observer)
+
+
+def mirrored(proxy):
+    with psycopg.connect(host=proxy.host, port=proxy.port, dbname="app", user="postgres", autocommit=True) as client:
+        for number in range(20):
+            client.execute("SELECT %s::int", (number,))
+    return proxy.settled()["mirror"]
+
+
+def test_processes_of_a_replaced_executable_stay_observed_beside_those_of_the_new_one(stand, observe):
+    program = stand.path("proxy-program")
+
+    def install():
+        shutil.copy(mirror_proxy.BINARY, f"{program}.new")
+        os.rename(f"{program}.new", program)
+    install()
+    with MirrorProxy(stand.directory, stand.primary, stand.mirror, name="old", program=program) as old:
+        observer = observe(user=USER, fresh=False, proxy={"exe": program})
+        assert_harmless(observer)
+        install()
+        wait_for(lambda: "was replaced" in observer.process.output(), "the observer to notice")
+        assert mirrored(old) == statements(observer) >= 20
+        with MirrorProxy(stand.directory, stand.primary, stand.mirror, name="new", program=program) as new:
+            assert mirrored(old) + mirrored(new) == statements(observer)
+            reloaded(observer)
+            assert mirrored(old) + mirrored(new) == statements(observer)
 
 
 @contextlib.contextmanager

@@ -40,11 +40,19 @@ static void selectors_become_the_bits_and_values_that_the_kernel_compares(void *
 	assert_int_equal(filter.select, FILTER_BY_COMM | FILTER_BY_CGROUP);
 	assert_string_equal(filter.comm, "fifteen_bytes_x");
 	assert_int_equal(filter.cgroup_id, 77);
-	proxy = (struct proxy_identity){.by_exe = true, .by_pid = true, .exe_dev = 1, .exe_ino = 2, .pid = 3};
+	proxy = (struct proxy_identity){.by_exe = true,
+					.by_pid = true,
+					.exe_dev = 1,
+					.exe_ino = 2,
+					.exe_before_dev = 4,
+					.exe_before_ino = 5,
+					.pid = 3};
 	build("- {name: a, primary: {address: '10.0.0.1:1'}, mirror: {address: '10.0.0.2:1'}}\n", &proxy);
 	assert_int_equal(filter.select, FILTER_BY_EXE | FILTER_BY_PID);
 	assert_int_equal(filter.exe_dev, 1);
 	assert_int_equal(filter.exe_ino, 2);
+	assert_int_equal(filter.exe_before_dev, 4);
+	assert_int_equal(filter.exe_before_ino, 5);
 	assert_int_equal(filter.pid, 3);
 	assert_string_equal(filter.comm, "");
 }

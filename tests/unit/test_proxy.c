@@ -124,11 +124,13 @@ static void the_device_of_an_executable_is_the_one_its_mount_has(void **state)
 	struct stat st;
 
 	(void)state;
-	assert_int_equal(exe_look_up("/proc/self/exe", &exe), 0);
+	assert_int_equal(exe_open("/proc/self/exe", &exe), 0);
 	assert_int_equal(stat("/proc/self/exe", &st), 0);
 	assert_int_equal(exe.ino, st.st_ino);
 	assert_int_equal(exe.st_dev, st.st_dev);
 	assert_true(exe.s_dev > 0);
+	exe_close(&exe);
+	assert_int_equal(exe.ino, 0);
 }
 
 static void what_is_no_executable_is_refused_with_the_reason(void **state)
@@ -136,10 +138,10 @@ static void what_is_no_executable_is_refused_with_the_reason(void **state)
 	struct exe exe;
 
 	(void)state;
-	assert_int_equal(exe_look_up("/nonexistent", &exe), -ENOENT);
-	assert_int_equal(exe_look_up("/tmp", &exe), -EISDIR);
-	assert_int_equal(exe_look_up("/etc/passwd", &exe), -EACCES);
-	assert_int_equal(exe_look_up("/dev/null", &exe), -EACCES);
+	assert_int_equal(exe_open("/nonexistent", &exe), -ENOENT);
+	assert_int_equal(exe_open("/tmp", &exe), -EISDIR);
+	assert_int_equal(exe_open("/etc/passwd", &exe), -EACCES);
+	assert_int_equal(exe_open("/dev/null", &exe), -EACCES);
 }
 
 static void an_executable_may_be_installed_later_and_is_noticed_when_replaced(void **state)
@@ -192,32 +194,77 @@ static pid_t start_copy(const char *path)
 	return pid;
 }
 
-static void a_replaced_executable_stays_observed_while_the_old_one_runs(void **state)
+static void replace_by_a_copy(const char *path, const char *directory)
 {
-	char directory[] = "/tmp/mo-test-proxy-XXXXXX", path[64], command[256];
+	char command[256];
+
+	snprintf(command, sizeof(command), "cp /bin/sleep %s/new && mv %s/new %s", directory, directory,
+		 path);
+	assert_int_equal(system(command), 0);
+}
+
+static void a_replaced_executable_counts_with_the_one_before_also_after_a_reload(void **state)
+{
+	char directory[] = "/tmp/mo-test-proxy-XXXXXX", path[64];
 	struct config_proxy config = {.exe = path};
-	struct proxy *proxy;
-	uint64_t first;
-	pid_t pid;
+	struct proxy *proxy, *reloaded;
+	const struct proxy_identity *id;
+	uint64_t first, second;
+	pid_t old, new_;
 
 	(void)state;
 	assert_non_null(mkdtemp(directory));
 	snprintf(path, sizeof(path), "%s/exe", directory);
-	snprintf(command, sizeof(command), "cp /bin/sleep %s", path);
-	assert_int_equal(system(command), 0);
-	pid = start_copy(path);
+	replace_by_a_copy(path, directory);
+	old = start_copy(path);
 	assert_int_equal(proxy_new(&proxy, &config), 0);
 	first = proxy_identity(proxy)->exe_ino;
-	snprintf(command, sizeof(command), "cp /bin/sleep %s/new && mv %s/new %s", directory, directory,
-		 path);
-	assert_int_equal(system(command), 0);
-	assert_false(proxy_refresh(proxy));
-	assert_int_equal(proxy_find(proxy, NULL, 0), 1);
-	assert_int_equal(proxy_identity(proxy)->exe_ino, first);
-	kill(pid, SIGKILL);
-	waitpid(pid, NULL, 0);
+	assert_int_equal(proxy_identity(proxy)->exe_before_ino, 0);
+	replace_by_a_copy(path, directory);
 	assert_true(proxy_refresh(proxy));
-	assert_true(proxy_identity(proxy)->exe_ino != first);
+	assert_false(proxy_refresh(proxy));
+	second = proxy_identity(proxy)->exe_ino;
+	assert_true(second != first);
+	new_ = start_copy(path);
+	assert_int_equal(proxy_new(&reloaded, &config), 0);
+	proxy_inherit(reloaded, proxy);
+	proxy_free(&proxy);
+	id = proxy_identity(reloaded);
+	assert_int_equal(id->exe_ino, second);
+	assert_int_equal(id->exe_before_ino, first);
+	assert_int_equal(id->exe_before_dev, id->exe_dev);
+	assert_int_equal(proxy_find(reloaded, NULL, 0), 2);
+	kill(old, SIGKILL);
+	waitpid(old, NULL, 0);
+	kill(new_, SIGKILL);
+	waitpid(new_, NULL, 0);
+	proxy_free(&reloaded);
+	unlink(path);
+	rmdir(directory);
+}
+
+/* Else another program might come by it, and be taken for the proxy. */
+static void the_inode_of_a_replaced_executable_is_not_given_to_another_file(void **state)
+{
+	char directory[] = "/tmp/mo-test-proxy-XXXXXX", path[64], other[64];
+	struct config_proxy config = {.exe = path};
+	struct proxy *proxy;
+	struct stat st;
+
+	(void)state;
+	assert_non_null(mkdtemp(directory));
+	snprintf(path, sizeof(path), "%s/exe", directory);
+	replace_by_a_copy(path, directory);
+	assert_int_equal(proxy_new(&proxy, &config), 0);
+	replace_by_a_copy(path, directory);
+	assert_true(proxy_refresh(proxy));
+	for (int i = 0; i < 100; i++) {
+		snprintf(other, sizeof(other), "%s/%d", directory, i);
+		close(open(other, O_CREAT | O_WRONLY, 0755));
+		assert_int_equal(stat(other, &st), 0);
+		assert_true(st.st_ino != proxy_identity(proxy)->exe_before_ino);
+		unlink(other);
+	}
 	proxy_free(&proxy);
 	unlink(path);
 	rmdir(directory);
@@ -322,7 +369,8 @@ int main(void)
 	    cmocka_unit_test(the_device_of_an_executable_is_the_one_its_mount_has),
 	    cmocka_unit_test(what_is_no_executable_is_refused_with_the_reason),
 	    cmocka_unit_test(an_executable_may_be_installed_later_and_is_noticed_when_replaced),
-	    cmocka_unit_test(a_replaced_executable_stays_observed_while_the_old_one_runs),
+	    cmocka_unit_test(a_replaced_executable_counts_with_the_one_before_also_after_a_reload),
+	    cmocka_unit_test(the_inode_of_a_replaced_executable_is_not_given_to_another_file),
 	    cmocka_unit_test(a_cgroup_is_found_by_both_ways_to_write_it_and_gets_a_new_id_when_made_anew),
 	    cmocka_unit_test(a_cgroup_path_cannot_leave_the_mount),
 	    cmocka_unit_test(the_selectors_are_described_for_people),

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "http.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <microhttpd.h>
 #include <stdio.h>
@@ -13,6 +12,7 @@
 
 #include "clock.h"
 #include "header.h"
+#include "listener.h"
 #include "log.h"
 
 #define SPARE_CONNECTIONS 128 /* accepted before those that were cut for them are closed */
@@ -31,9 +31,8 @@ struct http {
 	struct clients *clients;
 	struct route routes[HTTP_ROUTES_MAX];
 	size_t route_count;
+	struct listener listener; /* its descriptor belongs to the daemon */
 	int epoll_fd;
-	uint16_t port;
-	bool loopback;
 	char hostname[256];
 };
 
@@ -164,24 +163,13 @@ static bool has_body(struct MHD_Connection *connection)
 	       MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Transfer-Encoding");
 }
 
-static bool is_loopback(const struct sockaddr *address)
-{
-	const struct sockaddr_in *v4 = (const void *)address;
-	const struct in6_addr *v6 = &((const struct sockaddr_in6 *)(const void *)address)->sin6_addr;
-
-	if (address->sa_family == AF_INET)
-		return ntohl(v4->sin_addr.s_addr) >> 24 == IN_LOOPBACKNET;
-	return address->sa_family == AF_INET6 &&
-	       (IN6_IS_ADDR_LOOPBACK(v6) || (IN6_IS_ADDR_V4MAPPED(v6) && v6->s6_addr[12] == IN_LOOPBACKNET));
-}
-
 /* Why a request that changes something may not, NULL when it may. */
 static const char *forbidden(struct MHD_Connection *connection)
 {
 	const union MHD_ConnectionInfo *peer =
 	    MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
 
-	if (!peer || !is_loopback(peer->client_addr))
+	if (!peer || !listener_is_loopback(peer->client_addr))
 		return "This can only be asked for on this machine.\n";
 	if (!MHD_lookup_connection_value(connection, MHD_HEADER_KIND, HTTP_ACTION_HEADER))
 		return "The header " HTTP_ACTION_HEADER " is missing: a web page may not ask for this.\n";
@@ -222,7 +210,7 @@ static bool refused(struct http *http, struct MHD_Connection *connection, const 
 		return true;
 	if (has_body(connection))
 		*result = refuse(connection, MHD_HTTP_CONTENT_TOO_LARGE, "Requests have no body here.\n");
-	else if (http->loopback && !header_host_is_local(host, http->hostname))
+	else if (http->listener.loopback && !header_host_is_local(host, http->hostname))
 		*result =
 		    refuse(connection, MHD_HTTP_MISDIRECTED_REQUEST,
 			   "Use the address or localhost: this Host is not known to be this machine.\n");
@@ -335,85 +323,19 @@ static struct clients_limits fit_limits(const struct clients_limits *wanted)
 	return limits;
 }
 
-static bool parse_address(const char *host, uint16_t port, struct sockaddr_storage *address, socklen_t *len,
-			  bool *loopback)
-{
-	struct sockaddr_in *v4 = (void *)address;
-	struct sockaddr_in6 *v6 = (void *)address;
-
-	memset(address, 0, sizeof(*address));
-	if (inet_pton(AF_INET, host, &v4->sin_addr) == 1) {
-		v4->sin_family = AF_INET;
-		v4->sin_port = htons(port);
-		*len = sizeof(*v4);
-		*loopback = ntohl(v4->sin_addr.s_addr) >> 24 == IN_LOOPBACKNET;
-		return true;
-	}
-	if (inet_pton(AF_INET6, host, &v6->sin6_addr) == 1) {
-		v6->sin6_family = AF_INET6;
-		v6->sin6_port = htons(port);
-		*len = sizeof(*v6);
-		*loopback = IN6_IS_ADDR_LOOPBACK(&v6->sin6_addr);
-		return true;
-	}
-	return false;
-}
-
-/* "::" serves IPv4 too, whatever the machine's net.ipv6.bindv6only says. */
-static int bind_socket(const struct sockaddr_storage *address, socklen_t len, uint16_t *port)
-{
-	int fd = socket(address->ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	int on = 1, off = 0, rc;
-	struct sockaddr_storage bound;
-	socklen_t bound_len = sizeof(bound);
-
-	if (fd < 0)
-		return -errno;
-	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-	if (address->ss_family == AF_INET6)
-		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off));
-	if (bind(fd, (const void *)address, len) < 0 || listen(fd, SOMAXCONN) < 0 ||
-	    getsockname(fd, (void *)&bound, &bound_len) < 0) {
-		rc = -errno;
-		close(fd);
-		return rc;
-	}
-	/* sin_port and sin6_port are at the same place. */
-	*port = ntohs(((const struct sockaddr_in *)(const void *)&bound)->sin_port);
-	return fd;
-}
-
-static int listen_on(struct http *http, const struct http_options *options)
-{
-	struct sockaddr_storage address;
-	socklen_t len;
-	int fd;
-
-	if (!parse_address(options->host, options->port, &address, &len, &http->loopback)) {
-		snprintf(error_text, sizeof(error_text), "listen: %s is not a numeric address",
-			 options->host);
-		return -EINVAL;
-	}
-	fd = bind_socket(&address, len, &http->port);
-	if (fd < 0)
-		snprintf(error_text, sizeof(error_text), "listen: cannot listen on %s port %u: %s",
-			 options->host, options->port, strerror(-fd));
-	return fd;
-}
-
-static int start(struct http *http, int listen_fd, unsigned int connections)
+static int start(struct http *http, unsigned int connections)
 {
 	const union MHD_DaemonInfo *info;
 
 	/* Timeouts are ours (clients.h): those of MHD start anew with every byte. */
 	http->daemon = MHD_start_daemon(
 	    MHD_USE_EPOLL | MHD_USE_ERROR_LOG, 0, NULL, NULL, on_request, http, MHD_OPTION_EXTERNAL_LOGGER,
-	    on_log, NULL, MHD_OPTION_LISTEN_SOCKET, listen_fd, MHD_OPTION_CONNECTION_LIMIT, connections,
-	    MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HTTP_REQUEST_MAX, MHD_OPTION_NOTIFY_CONNECTION,
-	    on_connection, http, MHD_OPTION_NOTIFY_COMPLETED, on_completed, http,
-	    MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_END);
+	    on_log, NULL, MHD_OPTION_LISTEN_SOCKET, http->listener.fd, MHD_OPTION_CONNECTION_LIMIT,
+	    connections, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HTTP_REQUEST_MAX,
+	    MHD_OPTION_NOTIFY_CONNECTION, on_connection, http, MHD_OPTION_NOTIFY_COMPLETED, on_completed,
+	    http, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_END);
 	if (!http->daemon) {
-		close(listen_fd);
+		close(http->listener.fd);
 		return -EIO;
 	}
 	info = MHD_get_daemon_info(http->daemon, MHD_DAEMON_INFO_EPOLL_FD);
@@ -434,9 +356,10 @@ int http_new(struct http **out, const struct http_options *options)
 	limits = fit_limits(options->limits);
 	rc = clients_new(&http->clients, &limits);
 	if (rc == 0)
-		rc = listen_on(http, options);
-	if (rc >= 0) {
-		rc = start(http, rc, limits.total + SPARE_CONNECTIONS);
+		rc = listener_open(&http->listener, options->host, options->port, error_text,
+				   sizeof(error_text));
+	if (rc == 0) {
+		rc = start(http, limits.total + SPARE_CONNECTIONS);
 		if (rc < 0)
 			snprintf(error_text, sizeof(error_text), "libmicrohttpd could not start");
 	}
@@ -504,7 +427,7 @@ void http_run(struct http *http)
 
 uint16_t http_port(const struct http *http)
 {
-	return http->port;
+	return http->listener.port;
 }
 
 const char *http_query(const struct http_request *request, const char *name)

@@ -15,6 +15,7 @@
 
 #include "clients.h"
 #include "http.h"
+#include "listener.h"
 
 /* ------------------------------------------------------------------------------------------------ clients */
 
@@ -337,6 +338,27 @@ static void test_a_name_is_no_address_to_listen_on(void **state)
 	assert_non_null(strstr(http_error(), "localhost"));
 }
 
+static void test_an_address_of_this_machine_only_is_told_from_one_that_others_reach(void **state)
+{
+	static const struct {
+		const char *host;
+		bool loopback;
+	} hosts[] = {{"127.0.0.1", true},        {"127.1.2.3", true}, {"::1", true},
+		     {"::ffff:127.0.0.1", true}, {"0.0.0.0", false},  {"::", false}};
+	char error[128];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(hosts) / sizeof(hosts[0]); i++) {
+		struct listener listener;
+
+		if (listener_open(&listener, hosts[i].host, 0, error, sizeof(error)) < 0)
+			fail_msg("%s", error);
+		assert_int_equal(listener.loopback, hosts[i].loopback);
+		assert_true(listener.port > 0);
+		close(listener.fd);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -355,6 +377,7 @@ int main(void)
 	    cmocka_unit_test(test_the_ipv6_loopback_can_be_listened_on),
 	    cmocka_unit_test(test_a_port_in_use_is_named),
 	    cmocka_unit_test(test_a_name_is_no_address_to_listen_on),
+	    cmocka_unit_test(test_an_address_of_this_machine_only_is_told_from_one_that_others_reach),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

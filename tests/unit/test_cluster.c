@@ -80,65 +80,74 @@ static void send_classes(struct fixture *f, unsigned int count)
 	f->sink.closed(f->sink.ctx, &conn);
 }
 
+static int set_up(void **state)
+{
+	static struct fixture f;
+	const struct stats_options options = {.max_clusters = 2};
+
+	*state = &f;
+	return stats_open(&f.stats, &options);
+}
+
+static int tear_down(void **state)
+{
+	struct fixture *f = *state;
+
+	stats_free(&f->stats);
+	return 0;
+}
+
 static void what_its_tables_give_up_is_counted_over_reloads_and_restarts(void **state)
 {
-	const struct stats_options options = {.max_clusters = 2};
-	const struct stats_TABLE *evictions;
-	struct fixture f;
+	struct fixture *f = *state;
+	const struct stats_TABLE *evictions = &stats_observer(f->stats)->evictions;
 
-	(void)state;
-	assert_int_equal(stats_open(&f.stats, &options), 0);
-	evictions = &stats_observer(f.stats)->evictions;
-	begin(&f, both);
-	send_classes(&f, CLASSES);
-	clusters_sync(f.clusters);
+	begin(f, both);
+	send_classes(f, CLASSES);
+	clusters_sync(f->clusters);
 	assert_int_equal(evictions->classes, 0);
-	send_classes(&f, FINGERPRINTS + 3);
-	clusters_sync(f.clusters);
+	send_classes(f, FINGERPRINTS + 3);
+	clusters_sync(f->clusters);
 	assert_int_equal(evictions->classes, 2 * (FINGERPRINTS + 3 - CLASSES));
 	assert_int_equal(evictions->fingerprints, 3);
-	configure(&f, second);
-	clusters_sync(f.clusters);
+	configure(f, second);
+	clusters_sync(f->clusters);
 	assert_int_equal(evictions->classes, 2 * (FINGERPRINTS + 3 - CLASSES));
-	end(&f);
+	end(f);
 
-	begin(&f, second);
-	send_classes(&f, FINGERPRINTS + 1);
-	clusters_sync(f.clusters);
+	begin(f, second);
+	send_classes(f, FINGERPRINTS + 1);
+	clusters_sync(f->clusters);
 	assert_int_equal(evictions->classes, 2 * (FINGERPRINTS + 3 - CLASSES) + FINGERPRINTS + 1 - CLASSES);
 	assert_int_equal(evictions->fingerprints, 3 + 1);
-	end(&f);
-	stats_free(&f.stats);
+	end(f);
 }
 
 static void what_a_session_gives_up_is_counted_by_table(void **state)
 {
 	static const enum session_note notes[] = {NOTE_PREPARED_EVICTED, NOTE_QUEUE_OVERFLOW,
 						  NOTE_OUTCOME_EVICTED};
-	const struct stats_options options = {.max_clusters = 2};
 	const struct conn_view conn = {.role = {.target = TARGET_NONE}};
-	const struct stats_TABLE *evictions;
-	struct fixture f;
+	struct fixture *f = *state;
+	const struct stats_TABLE *evictions = &stats_observer(f->stats)->evictions;
 
-	(void)state;
-	assert_int_equal(stats_open(&f.stats, &options), 0);
-	evictions = &stats_observer(f.stats)->evictions;
-	begin(&f, both);
+	begin(f, both);
 	for (size_t i = 0; i < sizeof(notes) / sizeof(*notes); i++)
 		for (size_t times = 0; times <= i; times++)
-			f.sink.note(f.sink.ctx, &conn, notes[i]);
+			f->sink.note(f->sink.ctx, &conn, notes[i]);
 	assert_int_equal(evictions->prepared, 1);
 	assert_int_equal(evictions->queries, 2);
 	assert_int_equal(evictions->outcomes, 3);
-	end(&f);
-	stats_free(&f.stats);
+	end(f);
 }
+
+#define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(what_its_tables_give_up_is_counted_over_reloads_and_restarts),
-	    cmocka_unit_test(what_a_session_gives_up_is_counted_by_table),
+	    CASE(what_its_tables_give_up_is_counted_over_reloads_and_restarts),
+	    CASE(what_a_session_gives_up_is_counted_by_table),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

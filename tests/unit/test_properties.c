@@ -17,6 +17,7 @@
 
 #define CUT_MAX    4096 /* bytes of a chunk that are tried as a cut; beyond, some */
 #define LONG_TAPES 150
+#define SEED_STEP  0x9e3779b97f4a7c15ull /* neighbouring seeds begin far from each other */
 
 static struct transcript **transcripts;
 static size_t transcript_count;
@@ -115,185 +116,195 @@ static void find_truth(const struct tape *tape)
 	tape_play(tape, &truth, TAPE_LOSE_NONE);
 }
 
-/* ------------------------------------------------------------------------------------------ cuts */
+/* What may happen to one transcript; its tape is whole and its truth found. False: something is wrong, and
+ * printed. */
+typedef bool variation(const struct transcript *transcript, const struct tape *tape);
 
-static bool cut_everywhere(const struct transcript *transcript, size_t chunk)
+static void for_each_transcript(variation *vary)
 {
-	size_t len = transcript->chunks[chunk].len, step = len > CUT_MAX ? len / 997 + 1 : 1;
+	bool good = true;
 
-	for (size_t at = 1; at < len; at += at < CUT_MAX ? 1 : step) {
+	for (size_t i = 0; i < transcript_count; i++) {
 		struct tape tape = {0};
 
-		tape_add_all(&tape, transcript);
-		tape_cut(&tape, chunk, at);
-		tally_open(&tally, &tally_options, true);
-		tape_play(&tape, &tally, TAPE_LOSE_NONE);
+		tape_add_all(&tape, transcripts[i]);
+		find_truth(&tape);
+		good &= vary(transcripts[i], &tape);
 		tape_free(&tape);
-		if (!all_truth("cut", transcript->name))
-			return false;
+	}
+	assert_true(good);
+}
+
+/* One variation for each seed, until something is wrong. */
+static bool with_seeds(uint64_t seeds,
+		       bool (*vary)(const struct transcript *transcript, const struct tape *tape,
+				    uint64_t *random),
+		       const struct transcript *transcript, const struct tape *tape)
+{
+	for (uint64_t seed = 1; seed <= seeds; seed++) {
+		uint64_t random = seed * SEED_STEP;
+
+		if (vary(transcript, tape, &random))
+			continue;
+		print_error("seed %llu\n", (unsigned long long)seed);
+		return false;
 	}
 	return true;
 }
 
-static void a_cut_at_any_byte_of_either_direction_changes_nothing(void **state)
+/* ------------------------------------------------------------------------------------------ cuts */
+
+static bool cut_at(const struct transcript *transcript, size_t chunk, size_t at)
+{
+	struct tape tape = {0};
+
+	tape_add_all(&tape, transcript);
+	tape_cut(&tape, chunk, at);
+	tally_open(&tally, &tally_options, true);
+	tape_play(&tape, &tally, TAPE_LOSE_NONE);
+	tape_free(&tape);
+	return all_truth("cut", transcript->name);
+}
+
+static bool cut_everywhere(const struct transcript *transcript, const struct tape *tape)
 {
 	bool good = true;
 
-	(void)state;
-	for (size_t i = 0; i < transcript_count; i++) {
-		struct tape tape = {0};
+	for (size_t chunk = 0; chunk < tape->count; chunk++) {
+		size_t len = tape->chunks[chunk].kind == TRANSCRIPT_BYTES ? tape->chunks[chunk].len : 0;
+		size_t step = len > CUT_MAX ? len / 997 + 1 : 1;
 
-		tape_add_all(&tape, transcripts[i]);
-		find_truth(&tape);
-		for (size_t j = 0; j < tape.count; j++)
-			if (tape.chunks[j].kind == TRANSCRIPT_BYTES)
-				good &= cut_everywhere(transcripts[i], j);
-		tape_free(&tape);
+		for (size_t at = 1; at < len && good; at += at < CUT_MAX ? 1 : step)
+			good = cut_at(transcript, chunk, at);
 	}
-	assert_true(good);
+	return good;
+}
+
+static void a_cut_at_any_byte_of_either_direction_changes_nothing(void **state)
+{
+	(void)state;
+	for_each_transcript(cut_everywhere);
+}
+
+static bool in_single_bytes(const struct transcript *transcript, const struct tape *tape)
+{
+	const struct tape_faults faults = {.piece = 1, .lost = TAPE_LOSE_NONE};
+	uint64_t seed = 1;
+
+	tally_open(&tally, &tally_options, true);
+	tape_play_records(tape, &tally, &faults, &seed);
+	return all_truth("single bytes", transcript->name);
 }
 
 static void single_bytes_change_nothing(void **state)
 {
-	bool good = true;
-
 	(void)state;
-	for (size_t i = 0; i < transcript_count; i++) {
-		struct tape tape = {0};
-		uint64_t seed = 1;
-
-		tape_add_all(&tape, transcripts[i]);
-		find_truth(&tape);
-		tally_open(&tally, &tally_options, true);
-		tape_play_records(&tape, &tally, &(struct tape_faults){.piece = 1, .lost = TAPE_LOSE_NONE},
-				  &seed);
-		good &= all_truth("single bytes", transcripts[i]->name);
-		tape_free(&tape);
-	}
-	assert_true(good);
+	for_each_transcript(in_single_bytes);
 }
 
 /* ------------------------------------------------------------------------------------------ order */
 
+static bool hurry(const struct transcript *transcript, const struct tape *tape, uint64_t *random)
+{
+	struct tape hurried = {0};
+
+	(void)tape;
+	tape_add_all(&hurried, transcript);
+	tape_hurry(&hurried, random);
+	tally_open(&tally, &tally_options, true);
+	tape_play(&hurried, &tally, TAPE_LOSE_NONE);
+	tape_free(&hurried);
+	return all_truth("hurried", transcript->name);
+}
+
+static bool hurry_often(const struct transcript *transcript, const struct tape *tape)
+{
+	return with_seeds(200, hurry, transcript, tape);
+}
+
 static void a_client_that_does_not_wait_changes_nothing(void **state)
 {
-	bool good = true;
-
 	(void)state;
-	for (size_t i = 0; i < transcript_count; i++) {
-		struct tape tape = {0};
+	for_each_transcript(hurry_often);
+}
 
-		tape_add_all(&tape, transcripts[i]);
-		find_truth(&tape);
-		for (uint64_t seed = 1; seed <= 200; seed++) {
-			struct tape hurried = {0};
-			uint64_t random = seed * 0x9e3779b97f4a7c15ull;
+static bool shuffle(const struct transcript *transcript, const struct tape *tape, uint64_t *random)
+{
+	const struct tape_faults faults = {
+	    .piece = 1 + tape_random(random, 4000),
+	    .inversions = true,
+	    .duplicates = true,
+	    .lost = TAPE_LOSE_NONE,
+	    .base = UINT32_MAX - tape_random(random, 500), /* positions wrap around */
+	};
 
-			tape_add_all(&hurried, transcripts[i]);
-			tape_hurry(&hurried, &random);
-			tally_open(&tally, &tally_options, true);
-			tape_play(&hurried, &tally, TAPE_LOSE_NONE);
-			tape_free(&hurried);
-			if (!all_truth("hurried", transcripts[i]->name)) {
-				print_error("seed %llu\n", (unsigned long long)seed);
-				good = false;
-				break;
-			}
-		}
-		tape_free(&tape);
-	}
-	assert_true(good);
+	tally_open(&tally, &tally_options, true);
+	tape_play_records(tape, &tally, &faults, random);
+	return all_truth("records", transcript->name);
+}
+
+static bool shuffle_often(const struct transcript *transcript, const struct tape *tape)
+{
+	return with_seeds(100, shuffle, transcript, tape);
 }
 
 static void records_out_of_order_twice_and_in_pieces_change_nothing(void **state)
 {
-	bool good = true;
-
 	(void)state;
-	for (size_t i = 0; i < transcript_count; i++) {
-		struct tape tape = {0};
-
-		tape_add_all(&tape, transcripts[i]);
-		find_truth(&tape);
-		for (uint64_t seed = 1; seed <= 100; seed++) {
-			uint64_t random = seed * 0x9e3779b97f4a7c15ull;
-			struct tape_faults faults = {
-			    .piece = 1 + tape_random(&random, 4000),
-			    .inversions = true,
-			    .duplicates = true,
-			    .lost = TAPE_LOSE_NONE,
-			    .base = UINT32_MAX - tape_random(&random, 500), /* positions wrap around */
-			};
-
-			tally_open(&tally, &tally_options, true);
-			tape_play_records(&tape, &tally, &faults, &random);
-			if (!all_truth("records", transcripts[i]->name)) {
-				print_error("seed %llu\n", (unsigned long long)seed);
-				good = false;
-				break;
-			}
-		}
-		tape_free(&tape);
-	}
-	assert_true(good);
+	for_each_transcript(shuffle_often);
 }
 
 /* ------------------------------------------------------------------------------------------ loss */
 
-static void any_one_lost_call_leaves_the_truth_or_unknown(void **state)
+/* Something was lost: what is left is the truth or unknown. */
+static bool nothing_wrong(const char *what, const char *name)
+{
+	return only_truth(what, name) && consistent(what, name);
+}
+
+static bool lose_each_call(const struct transcript *transcript, const struct tape *tape)
 {
 	bool good = true;
 
-	(void)state;
-	for (size_t i = 0; i < transcript_count; i++) {
-		struct tape tape = {0};
-
-		tape_add_all(&tape, transcripts[i]);
-		find_truth(&tape);
-		for (size_t lost = 0; lost < tape.count; lost++) {
-			tally_open(&tally, &tally_options, true);
-			tape_play(&tape, &tally, lost);
-			good &= only_truth("lost", transcripts[i]->name) &&
-				consistent("lost", transcripts[i]->name);
-		}
-		tape_free(&tape);
+	for (size_t lost = 0; lost < tape->count; lost++) {
+		tally_open(&tally, &tally_options, true);
+		tape_play(tape, &tally, lost);
+		good &= nothing_wrong("lost", transcript->name);
 	}
-	assert_true(good);
+	return good;
+}
+
+static void any_one_lost_call_leaves_the_truth_or_unknown(void **state)
+{
+	(void)state;
+	for_each_transcript(lose_each_call);
+}
+
+static bool lose_part(const struct transcript *transcript, const struct tape *whole, uint64_t *random)
+{
+	struct tape tape = {0};
+	size_t chunk = tape_random(random, whole->count), len = whole->chunks[chunk].len;
+
+	tape_add_all(&tape, transcript);
+	if (len > 1)
+		tape_cut(&tape, chunk, 1 + tape_random(random, len - 1));
+	if (tape.chunks[chunk].len > 2)
+		tape_cut(&tape, chunk, 1 + tape_random(random, tape.chunks[chunk].len - 1));
+	tally_open(&tally, &tally_options, true);
+	tape_play(&tape, &tally, chunk + tape_random(random, tape.count - whole->count + 1));
+	tape_free(&tape);
+	return nothing_wrong("part lost", transcript->name);
+}
+
+static bool lose_parts(const struct transcript *transcript, const struct tape *tape)
+{
+	return with_seeds(1000, lose_part, transcript, tape);
 }
 
 static void any_lost_part_of_a_call_leaves_the_truth_or_unknown(void **state)
 {
-	bool good = true;
-
 	(void)state;
-	for (size_t i = 0; i < transcript_count; i++) {
-		struct tape whole = {0};
-
-		tape_add_all(&whole, transcripts[i]);
-		find_truth(&whole);
-		for (uint64_t seed = 1; seed <= 1000; seed++) {
-			uint64_t random = seed * 0x9e3779b97f4a7c15ull;
-			struct tape tape = {0};
-			size_t chunk = tape_random(&random, whole.count), len = whole.chunks[chunk].len;
-
-			tape_add_all(&tape, transcripts[i]);
-			if (len > 1)
-				tape_cut(&tape, chunk, 1 + tape_random(&random, len - 1));
-			if (tape.chunks[chunk].len > 2)
-				tape_cut(&tape, chunk, 1 + tape_random(&random, tape.chunks[chunk].len - 1));
-			tally_open(&tally, &tally_options, true);
-			tape_play(&tape, &tally, chunk + tape_random(&random, tape.count - whole.count + 1));
-			tape_free(&tape);
-			if (!only_truth("part lost", transcripts[i]->name) ||
-			    !consistent("part lost", transcripts[i]->name)) {
-				print_error("seed %llu\n", (unsigned long long)seed);
-				good = false;
-				break;
-			}
-		}
-		tape_free(&whole);
-	}
-	assert_true(good);
+	for_each_transcript(lose_parts);
 }
 
 /* A long connection made of the bodies of transcripts, some of whose client does not wait. */
@@ -312,67 +323,62 @@ static void make_long(struct tape *tape, uint64_t *seed)
 		tape_hurry(tape, seed);
 }
 
-static void a_loss_in_a_long_connection_never_shifts_outcomes(void **state)
+/* Plays each long tape some times, with one place in it chosen by chance; returns how often pairing was
+ * regained. */
+static size_t for_each_long_tape(int times, bool (*play)(const struct tape *tape, size_t at))
 {
 	size_t regained = 0;
 	bool good = true;
 
-	(void)state;
 	for (uint64_t seed = 1; seed <= LONG_TAPES; seed++) {
-		uint64_t random = seed * 0x9e3779b97f4a7c15ull;
+		uint64_t random = seed * SEED_STEP;
 		struct tape tape = {0};
 
 		make_long(&tape, &random);
 		find_truth(&tape);
-		for (int i = 0; i < 30 && tape.count > 4; i++) {
-			size_t lost = tape_random(&random, tape.count);
+		for (int i = 0; i < times && tape.count > 4; i++) {
+			size_t at = tape_random(&random, tape.count);
 
-			tally_open(&tally, &tally_options, true);
-			tape_play(&tape, &tally, lost);
-			regained += tally.notes[NOTE_RESYNC_CERTAIN];
-			if (!only_truth("long", "long") || !consistent("long", "long")) {
-				print_error("seed %llu, chunk %zu of %zu\n", (unsigned long long)seed, lost,
+			if (!play(&tape, at)) {
+				print_error("seed %llu, chunk %zu of %zu\n", (unsigned long long)seed, at,
 					    tape.count);
 				good = false;
 				break;
 			}
+			regained += tally.notes[NOTE_RESYNC_CERTAIN];
 		}
 		tape_free(&tape);
 	}
 	assert_true(good);
-	assert_true(regained > LONG_TAPES); /* or this proves nothing */
+	return regained;
+}
+
+static bool lose_one(const struct tape *tape, size_t lost)
+{
+	tally_open(&tally, &tally_options, true);
+	tape_play(tape, &tally, lost);
+	return nothing_wrong("long", "long");
+}
+
+static void a_loss_in_a_long_connection_never_shifts_outcomes(void **state)
+{
+	(void)state;
+	assert_true(for_each_long_tape(30, lose_one) > LONG_TAPES); /* or this proves nothing */
+}
+
+static bool attach_late(const struct tape *tape, size_t from)
+{
+	const struct tape late = {tape->chunks + from, tape->count - from, 0};
+
+	tally_open(&tally, &tally_options, false);
+	tape_play(&late, &tally, TAPE_LOSE_NONE);
+	return nothing_wrong("late", "late");
 }
 
 static void attaching_in_mid_stream_never_guesses(void **state)
 {
-	size_t regained = 0;
-	bool good = true;
-
 	(void)state;
-	for (uint64_t seed = 1; seed <= LONG_TAPES; seed++) {
-		uint64_t random = seed * 0x9e3779b97f4a7c15ull;
-		struct tape tape = {0};
-
-		make_long(&tape, &random);
-		find_truth(&tape);
-		for (int i = 0; i < 10 && tape.count > 4; i++) {
-			size_t from = tape_random(&random, tape.count);
-			struct tape late = {tape.chunks + from, tape.count - from, 0};
-
-			tally_open(&tally, &tally_options, false);
-			tape_play(&late, &tally, TAPE_LOSE_NONE);
-			regained += tally.notes[NOTE_RESYNC_CERTAIN];
-			if (!only_truth("late", "late") || !consistent("late", "late")) {
-				print_error("seed %llu, from %zu of %zu\n", (unsigned long long)seed, from,
-					    tape.count);
-				good = false;
-				break;
-			}
-		}
-		tape_free(&tape);
-	}
-	assert_true(good);
-	assert_true(regained > LONG_TAPES / 2);
+	assert_true(for_each_long_tape(10, attach_late) > LONG_TAPES / 2);
 }
 
 int main(void)

@@ -14,92 +14,94 @@
 
 /* One call under way. Scalars only: so the verifier can look at the functions below by themselves, once. */
 struct transfer {
-	struct event head; /* of its records */
 	struct user_memory memory;
-	__u32 pos;    /* of the next byte */
-	__u32 left;   /* bytes of the call that no record stands for yet */
-	__u32 budget; /* bytes that may still be copied */
-	__u32 missed; /* event_data.missed: what found no room before */
-	__u32 missed_other;
+	__u32 budget;             /* bytes that may still be copied */
+	struct event_data record; /* the header of its next record, which so far takes all that is left */
 };
 
-static __always_inline void fill_data(struct event_data *data, const struct transfer *transfer, __u32 bytes)
-{
-	data->h = transfer->head;
-	if (bytes == transfer->left)
-		data->h.flags |= EVENT_F_LAST;
-	data->pos = transfer->pos;
-	data->len = bytes;
-	data->missed = transfer->missed;
-	data->missed_other = transfer->missed_other;
-	data->pad = 0;
-}
-
-/* One class: false when there is no room. The compiler must not drop the bound that the verifier needs. */
-#define DEFINE_COPY_CLASS(size)                                                                     \
-	static __always_inline bool copy_class_##size(const struct transfer *transfer, __u32 bytes, \
-						      __u64 fill)                                   \
-	{                                                                                           \
-		struct event_data *data;                                                            \
-		if (!ring_has_room(fill, sizeof(*data) + size))                                     \
-			return false;                                                               \
-		data = bpf_ringbuf_reserve(&ring, sizeof(*data) + size, 0);                         \
-		if (!data)                                                                          \
-			return false;                                                               \
-		fill_data(data, transfer, bytes);                                                   \
-		data->captured = bytes;                                                             \
-		barrier_var(bytes);                                                                 \
-		if (bytes > size ||                                                                 \
-		    bpf_probe_read_user(data->data, bytes, (const void *)transfer->memory.base)) {  \
-			data->h.loss = LOSS_UNREADABLE;                                             \
-			data->captured = 0;                                                         \
-		}                                                                                   \
-		bpf_ringbuf_submit(data, ring_submit_flags(fill, sizeof(*data) + size));            \
-		return true;                                                                        \
+/*
+ * Reserves a record of that class and reads the bytes into it. The compiler must not drop the bound that the
+ * verifier needs, nor make one call with a variable size of several: hence the different constant in each.
+ */
+#define COPY_CLASS(size)                                                                                   \
+	if (bytes <= (size)) {                                                                             \
+		if (!ring_has_room(fill, sizeof(*data) + (size)))                                          \
+			return NULL;                                                                       \
+		data = bpf_ringbuf_reserve(&ring, sizeof(*data) + (size), 0);                              \
+		if (!data)                                                                                 \
+			return NULL;                                                                       \
+		barrier_var(bytes);                                                                        \
+		data->captured =                                                                           \
+		    bytes <= (size) && !bpf_probe_read_user(data->data, bytes, (const void *)from) ? bytes \
+												   : 0;    \
+		asm volatile("" : "+r"(data) : "i"(size));                                                 \
+		return data;                                                                               \
 	}
 
-DEFINE_COPY_CLASS(32)
-DEFINE_COPY_CLASS(128)
-DEFINE_COPY_CLASS(256)
-DEFINE_COPY_CLASS(512)
-DEFINE_COPY_CLASS(1024)
-DEFINE_COPY_CLASS(2048)
-DEFINE_COPY_CLASS(4096)
-DEFINE_COPY_CLASS(8192)
-DEFINE_COPY_CLASS(16384)
-DEFINE_COPY_CLASS(32768)
+/* The record with its data, and no header but `captured`: 0 when the memory was not readable. */
+static __always_inline struct event_data *copy_small(__u64 fill, __u64 from, __u32 bytes)
+{
+	struct event_data *data;
 
+	COPY_CLASS(32)
+	COPY_CLASS(128)
+	COPY_CLASS(256)
+	COPY_CLASS(512)
+	return NULL;
+}
+
+static __always_inline struct event_data *copy_large(__u64 fill, __u64 from, __u32 bytes)
+{
+	struct event_data *data;
+
+	COPY_CLASS(1024)
+	COPY_CLASS(2048)
+	COPY_CLASS(4096)
+	COPY_CLASS(8192)
+	COPY_CLASS(16384)
+	COPY_CLASS(32768)
+	return NULL;
+}
+
+#define SMALL_BYTES 512
+
+/* Fills in the header around `captured` and hands the record over. */
+static __always_inline void submit_data(struct event_data *data, const struct event_data *record, __u32 bytes,
+					__u64 flags)
+{
+	data->h = record->h;
+	if (bytes == record->len)
+		data->h.flags |= EVENT_F_LAST;
+	if (!data->captured)
+		data->h.loss = LOSS_UNREADABLE;
+	data->pos = record->pos;
+	data->len = bytes;
+	data->missed = record->missed;
+	data->missed_other = record->missed_other;
+	data->pad = 0;
+	bpf_ringbuf_submit(data, flags);
+}
+
+/* False when there is no room. */
 static __always_inline bool copy_bytes(const struct transfer *transfer, __u32 bytes)
 {
-	__u64 fill = ring_fill();
+	__u64 from = transfer->memory.base, fill = ring_fill();
+	struct event_data *data =
+	    bytes <= SMALL_BYTES ? copy_small(fill, from, bytes) : copy_large(fill, from, bytes);
 
-	if (bytes <= 32)
-		return copy_class_32(transfer, bytes, fill);
-	if (bytes <= 128)
-		return copy_class_128(transfer, bytes, fill);
-	if (bytes <= 256)
-		return copy_class_256(transfer, bytes, fill);
-	if (bytes <= 512)
-		return copy_class_512(transfer, bytes, fill);
-	if (bytes <= 1024)
-		return copy_class_1024(transfer, bytes, fill);
-	if (bytes <= 2048)
-		return copy_class_2048(transfer, bytes, fill);
-	if (bytes <= 4096)
-		return copy_class_4096(transfer, bytes, fill);
-	if (bytes <= 8192)
-		return copy_class_8192(transfer, bytes, fill);
-	if (bytes <= 16384)
-		return copy_class_16384(transfer, bytes, fill);
-	return copy_class_32768(transfer, bytes, fill);
+	/* A class is below twice its bytes; to be woken once too often does no harm. */
+	if (data)
+		submit_data(data, &transfer->record, bytes,
+			    ring_submit_flags(fill, fill + sizeof(*data) + 2 * bytes));
+	return data;
 }
 
 static __always_inline void transfer_advance(struct transfer *transfer, __u32 bytes, bool written)
 {
 	if (!written)
-		transfer->missed += bytes;
-	transfer->pos += bytes;
-	transfer->left -= bytes;
+		transfer->record.missed += bytes;
+	transfer->record.pos += bytes;
+	transfer->record.len -= bytes;
 }
 
 /* A record that only tells how many bytes are left and why they were not captured. */
@@ -111,12 +113,12 @@ static __always_inline void copy_nothing(struct transfer *transfer, __u8 loss)
 	if (ring_has_room(fill, sizeof(*data)))
 		data = bpf_ringbuf_reserve(&ring, sizeof(*data), 0);
 	if (data) {
-		fill_data(data, transfer, transfer->left);
+		*data = transfer->record;
+		data->h.flags |= EVENT_F_LAST;
 		data->h.loss = loss;
-		data->captured = 0;
-		bpf_ringbuf_submit(data, ring_submit_flags(fill, sizeof(*data)));
+		bpf_ringbuf_submit(data, ring_submit_flags(fill, fill + sizeof(*data)));
 	}
-	transfer_advance(transfer, transfer->left, data != NULL);
+	transfer_advance(transfer, transfer->record.len, data != NULL);
 }
 
 static __always_inline bool read_vector(const struct user_memory *memory, struct user_iovec *buffer)
@@ -177,11 +179,12 @@ static long copy_next(__u32 i, struct transfer *transfer)
 /* Copies what the call moved, within the bounds of event.h. */
 static __always_inline void copy_all(struct transfer *transfer)
 {
-	transfer->budget = transfer->left < EVENT_MAX_CALL_BYTES ? transfer->left : EVENT_MAX_CALL_BYTES;
+	transfer->budget =
+	    transfer->record.len < EVENT_MAX_CALL_BYTES ? transfer->record.len : EVENT_MAX_CALL_BYTES;
 	copy_step(transfer);
 	if (transfer->budget)
 		bpf_loop(EVENT_MAX_PIECES, copy_next, transfer, 0);
-	if (transfer->left)
+	if (transfer->record.len)
 		copy_nothing(transfer, LOSS_TOO_LONG);
 }
 

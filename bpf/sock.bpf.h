@@ -15,11 +15,19 @@ struct positions {
 	bool drained; /* nothing is left to read */
 };
 
+#ifndef BY_ADDRESS
+/* Since Linux 6.2: no call at all, the verifier takes our word. */
+extern void *bpf_rdonly_cast(const void *object, __u32 type) __ksym __weak;
+#endif
+
+/* Of a socket that is known to be TCP, by tracked.is_unix. */
 static __always_inline struct tcp_sock *sock_tcp(struct sock *sk)
 {
 #ifdef BY_ADDRESS
-	return (struct tcp_sock *)sk; /* by tracked.is_unix the caller knows */
+	return (struct tcp_sock *)sk;
 #else
+	if (bpf_rdonly_cast)
+		return bpf_rdonly_cast(sk, bpf_core_type_id_kernel(struct tcp_sock));
 	return bpf_skc_to_tcp_sock(sk);
 #endif
 }

@@ -45,9 +45,8 @@ struct user_memory {
  * io_uring also completes receives on the way back to user space, when the registers show some other,
  * finished call.
  */
-static __always_inline struct pt_regs *syscall_registers(void)
+static __always_inline struct pt_regs *syscall_registers(struct task_struct *task)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
 	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
 
 	if ((task->flags & PF_IO_WORKER) || (task->thread_info.status & TS_COMPAT))
@@ -66,10 +65,11 @@ static __always_inline enum event_loss memory_of_message(struct user_memory *out
 	return LOSS_NONE;
 }
 
-/* ret: what the call moved, so that much is readable at its buffer. */
-static __always_inline enum event_loss syscall_memory(struct user_memory *out, int direction, __u32 ret)
+/* task: the current one. ret: what the call moved, so that much is readable at its buffer. */
+static __always_inline enum event_loss syscall_memory(struct user_memory *out, struct task_struct *task,
+						      int direction, __u32 ret)
 {
-	struct pt_regs *regs = syscall_registers();
+	struct pt_regs *regs = syscall_registers(task);
 	bool send = direction == DIRECTION_SEND;
 	__u64 nr, address;
 

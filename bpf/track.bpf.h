@@ -114,7 +114,7 @@ static __noinline bool track_announce(struct sock *sk, struct tracked *tracked, 
 	open->h.tgid = tracked->tgid;
 	fill_open(open, sk, tracked);
 	open->state = state;
-	bpf_ringbuf_submit(open, ring_submit_flags(fill, sizeof(*open)));
+	bpf_ringbuf_submit(open, ring_submit_flags(fill, fill + sizeof(*open)));
 	return true;
 }
 
@@ -161,7 +161,7 @@ static __noinline int track_report(struct sock *sk, struct tracked *tracked,
 	state->bytes_acked = sock_bytes_acked(sk, tracked);
 	state->missed[DIRECTION_SEND] = tracked->missed[DIRECTION_SEND];
 	state->missed[DIRECTION_RECV] = tracked->missed[DIRECTION_RECV];
-	bpf_ringbuf_submit(state, ring_submit_flags(fill, sizeof(*state)));
+	bpf_ringbuf_submit(state, ring_submit_flags(fill, fill + sizeof(*state)));
 	return 0;
 }
 

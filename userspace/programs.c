@@ -129,6 +129,7 @@ static int receive_arguments(void)
 		out->ring_data_bytes = &skeleton->rodata->ring_data_bytes;          \
 		out->ring_wake_bytes = &skeleton->rodata->ring_wake_bytes;          \
 		out->ring_wake_step = &skeleton->rodata->ring_wake_step;            \
+		out->ring_look_ns = &skeleton->rodata->ring_look_ns;                \
 		skeleton->rodata->receive_arguments = receive_arguments();          \
 		out->filters = skeleton->bss->filters;                              \
 		out->scanned = &skeleton->bss->scanned;                             \

@@ -22,7 +22,7 @@ struct programs {
 	struct bpf_map *ring;
 	struct bpf_link **scan, **clients; /* the links of iter/task_file, once attached */
 	/* Settings: to be written before loading. */
-	uint32_t *max_piece_bytes, *ring_data_bytes, *ring_wake_bytes, *ring_wake_step;
+	uint32_t *max_piece_bytes, *ring_data_bytes, *ring_wake_bytes, *ring_wake_step, *ring_look_ns;
 	/* Memory-mapped once loaded. */
 	struct filter *filters;
 	uint32_t *active_filter;

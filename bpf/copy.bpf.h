@@ -34,7 +34,7 @@ struct transfer {
 		data->captured =                                                                           \
 		    bytes <= (size) && !bpf_probe_read_user(data->data, bytes, (const void *)from) ? bytes \
 												   : 0;    \
-		asm volatile("" : "+r"(data) : "i"(size));                                                 \
+		asm volatile("" ::"i"(size));                                                              \
 		return data;                                                                               \
 	}
 

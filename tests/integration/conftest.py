@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: MIT
 """Fixtures: one pair of servers with pgpool-II for the whole run, and observers for each test."""
 
+import contextlib
 import os
+import shutil
 import sys
+import tempfile
 
 import pytest
 
@@ -54,6 +57,43 @@ def observe(stand):
 
     if not stand.pgpool.process.running():
         stand.pgpool.start()
+    yield start
+    for observer in running:
+        observer.close()
+
+
+@contextlib.contextmanager
+def lone_server(settings=""):
+    """A server without a proxy; skips where nothing can be observed."""
+    why = cannot_run()
+    if why:
+        pytest.skip(why)
+    directory = tempfile.mkdtemp(prefix="mo-lone.", dir="/tmp")
+    os.chmod(directory, 0o755)
+    try:
+        with harness.Server(directory, "server", settings=settings) as it:
+            yield it
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+def mirror_alone(server, **keys):
+    """Clusters: one, whose mirror is there (a harness.Server or an address) and whose primary is not."""
+    mirror = (server, "app") if isinstance(server, str) else server
+    return [harness.cluster((f"127.0.0.1:{harness.free_port()}", "app"), mirror, **keys)]
+
+
+@pytest.fixture
+def observe_comm(tmp_path):
+    """observe_comm(comm, clusters, **keys): an observer that takes processes of that name for the proxy."""
+    running = []
+
+    def start(comm, clusters, **keys):
+        # The directory's name, from which the pin gets its own, is that of the test, which may run more than once.
+        running.append(harness.Observer(str(tmp_path), clusters, name=f"observer{len(running)}", proxy={"comm": comm},
+                                        pin=f"/sys/fs/bpf/mo_test_{harness.free_port()}", **keys))
+        running[-1].own_pin = True
+        return running[-1]
     yield start
     for observer in running:
         observer.close()

@@ -1,17 +1,17 @@
 # SPDX-License-Identifier: MIT
 """Which cluster a connection belongs to, and which of them carry no mirrored traffic."""
 
+import functools
 import os
 import shutil
 import socket
 import subprocess
-import tempfile
 import threading
 
 import pytest
-from conftest import cannot_run
+from conftest import lone_server, mirror_alone
 from counted import counted, eventually
-from harness import Observer, Server, cluster, free_port
+from harness import cluster
 from harness.actor import Actor
 
 COMM = "classified"
@@ -19,41 +19,20 @@ COMM = "classified"
 
 @pytest.fixture(scope="module")
 def server():
-    why = cannot_run()
-    if why:
-        pytest.skip(why)
-    directory = tempfile.mkdtemp(prefix="mo-classes.", dir="/tmp")
-    os.chmod(directory, 0o755)
-    try:
-        with Server(directory, "server", settings="wal_level = logical\n") as it:
-            for database in ("one_old", "one_new", "two_old", "two_new"):
-                it.query(f"CREATE DATABASE {database}", database="postgres")
-            yield it
-    finally:
-        shutil.rmtree(directory, ignore_errors=True)
+    with lone_server(settings="wal_level = logical\n") as it:
+        for database in ("one_old", "one_new", "two_old", "two_new"):
+            it.query(f"CREATE DATABASE {database}", database="postgres")
+        yield it
 
 
 @pytest.fixture
-def observe(tmp_path):
-    running = []
-
-    def start(clusters, **keys):
-        running.append(Observer(str(tmp_path), clusters, name=f"observer{len(running)}", proxy={"comm": COMM},
-                                pin=f"/sys/fs/bpf/mo_classes_{free_port()}", **keys))
-        running[-1].own_pin = True
-        return running[-1]
-    yield start
-    for observer in running:
-        observer.close()
+def observe(observe_comm):
+    return functools.partial(observe_comm, COMM)
 
 
 def pairs(server):
     """Two clusters, all four databases on one server."""
     return [cluster((server.address, f"{name}_old"), (server.address, f"{name}_new"), name=name) for name in ("one", "two")]
-
-
-def mirror(server, **keys):
-    return [cluster((f"127.0.0.1:{free_port()}", "app"), server, **keys)]
 
 
 @pytest.fixture
@@ -119,7 +98,7 @@ def test_connections_of_before_stay_unclassified_on_an_address_of_several(server
 
 def test_connections_of_before_are_known_by_an_address_that_is_one_thing_only(server, proxy, observe):
     proxy.run("connect('before', 'app'); ask('before', 'SELECT 1')")
-    observer = observe(mirror(server))
+    observer = observe(mirror_alone(server))
     proxy.run("[ask('before', 'SELECT 1') for _ in range(20)]")
     proxy.run("ask('before', 'SELECT nonsense')")
     found = counted(observer.settled())
@@ -134,7 +113,7 @@ def test_what_is_not_proven_on_an_idle_connection_does_not_stay_invisible(server
     """A connection of before is proven by several strict exchanges. One that falls silent before is not; after
     request_timeout what it did is unknown."""
     proxy.run("connect('before', 'app'); ask('before', 'SELECT 1')")
-    observer = observe(mirror(server, request_timeout="1s"))
+    observer = observe(mirror_alone(server, request_timeout="1s"))
     proxy.run("[ask('before', 'SELECT 1') for _ in range(4)]")
     metrics = eventually(observer, lambda m: counted(m).get("statements"), "the outcomes to show")
     assert counted(metrics) == {"statements": {"unknown": 3}, "requests": {"unknown": 4}, "connections": {"resyncing": 1}}
@@ -148,14 +127,14 @@ def test_what_is_not_proven_on_an_idle_connection_does_not_stay_invisible(server
 
 
 def test_health_checks_are_counted_apart(server, proxy, observe):
-    observer = observe(mirror(server))
+    observer = observe(mirror_alone(server))
     proxy.run("connect('x', 'app'); ask('x', ';', ' ; ', 'SELECT 1')")
     assert counted(observer.settled()) == {**OK, "statements": {"success": 1}, "requests": {"success": 1},
                                            "ignored": {"success": 2}}
 
 
 def test_what_is_ignored_is_a_matter_of_the_configuration(server, proxy, observe):
-    observer = observe(mirror(server, ignore_statements=["select 1", "DISCARD ALL"]))
+    observer = observe(mirror_alone(server, ignore_statements=["select 1", "DISCARD ALL"]))
     proxy.run("connect('x', 'app'); ask('x', 'SELECT 1', '  Select 1\\n', 'discard all', 'SELECT 10', 'SELECT 2')")
     proxy.run("c['x'].ask(wire.parse('SELECT 1'), wire.bind(), wire.execute(), wire.sync())")
     assert counted(observer.settled()) == {**OK, "statements": {"success": 2}, "requests": {"success": 2},
@@ -163,7 +142,7 @@ def test_what_is_ignored_is_a_matter_of_the_configuration(server, proxy, observe
 
 
 def test_a_health_check_that_fails_is_no_failed_request(server, proxy, observe):
-    observer = observe(mirror(server, ignore_statements=["SELECT nonsense"]))
+    observer = observe(mirror_alone(server, ignore_statements=["SELECT nonsense"]))
     proxy.run("connect('x', 'app'); ask('x', 'SELECT nonsense', 'SELECT 1')")
     assert counted(observer.settled()) == {**OK, "statements": {"success": 1}, "requests": {"success": 1},
                                            "ignored": {"failure": 1}, "ignored_statements": {"failure": 1},
@@ -171,14 +150,14 @@ def test_a_health_check_that_fails_is_no_failed_request(server, proxy, observe):
 
 
 def test_statements_that_are_only_prepared_are_upkeep(server, proxy, observe):
-    observer = observe(mirror(server))
+    observer = observe(mirror_alone(server))
     proxy.run("connect('x', 'app'); c['x'].ask(wire.parse('SELECT 1', 'a'), wire.sync()); "
               "c['x'].ask(wire.close_statement('a'), wire.sync())")
     assert counted(observer.settled()) == {**OK, "upkeep": 2}
 
 
 def test_a_replication_connection_is_open_and_carries_no_requests(server, proxy, observe):
-    observer = observe(mirror(server))
+    observer = observe(mirror_alone(server))
     proxy.run("connect('x', 'app', replication='database'); ask('x', 'IDENTIFY_SYSTEM', 'SELECT 1')")
     metrics = observer.settled()
     assert counted(metrics) == OK
@@ -208,7 +187,7 @@ PSYCOPG = "import psycopg; p = psycopg.connect('host=127.0.0.1 port={port} dbnam
 
 
 def test_an_encrypted_connection_is_counted_as_such_and_never_decoded(server, certificate, proxy, observe):
-    observer = observe(mirror(server))
+    observer = observe(mirror_alone(server))
     proxy.run(PSYCOPG.format(port=server.port, mode="require"))
     assert proxy.get("p.execute('SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()').fetchone()[0]") is True
     metrics = observer.settled()
@@ -220,7 +199,7 @@ def test_an_encrypted_connection_is_counted_as_such_and_never_decoded(server, ce
 
 def test_an_encrypted_connection_of_before_is_found_out(server, certificate, proxy, observe):
     proxy.run(PSYCOPG.format(port=server.port, mode="require"))
-    observer = observe(mirror(server))
+    observer = observe(mirror_alone(server))
     proxy.run("[p.execute('SELECT 1') for _ in range(5)]")
     metrics = observer.settled()
     found = counted(metrics)
@@ -229,7 +208,7 @@ def test_an_encrypted_connection_of_before_is_found_out(server, certificate, pro
 
 
 def test_a_refused_encryption_goes_on_in_plain(server, proxy, observe):
-    observer = observe(mirror(server))
+    observer = observe(mirror_alone(server))
     server.query("ALTER SYSTEM SET ssl = off", database="postgres")
     server.query("SELECT pg_reload_conf()", database="postgres")
     proxy.run(PSYCOPG.format(port=server.port, mode="prefer"))
@@ -251,7 +230,7 @@ def test_what_is_not_postgresql_is_no_traffic(proxy, observe, tmp_path):
             peer.close()
         thread = threading.Thread(target=serve)
         thread.start()
-        observer = observe([cluster((f"127.0.0.1:{free_port()}", "app"), (f"127.0.0.1:{port}", "app"))])
+        observer = observe(mirror_alone(f"127.0.0.1:{port}"))
         proxy.run(f"s = socket.create_connection(('127.0.0.1', {port})); s.sendall(b'GET / HTTP/1.1\\r\\n\\r\\n'); "
                   "s.recv(1000); s.recv(1); s.close()")
         thread.join()

@@ -2,9 +2,9 @@
 """Connects that fail, in every way that TCP and PostgreSQL know: one attempt, one failed request, never two."""
 
 import pytest
-from conftest import cannot_run
+from conftest import cannot_run, mirror_alone
 from counted import counted, eventually
-from harness import Observer, cluster, free_port
+from harness import cluster, free_port
 from harness.actor import Actor
 
 COMM = "connecting"
@@ -37,20 +37,9 @@ def actor():
 
 
 @pytest.fixture
-def observe(tmp_path_factory):
+def observe(observe_comm):
     """observe(address, ...): an observer whose mirror is there."""
-    running = []
-
-    def start(address, clusters=None, **keys):
-        clusters = clusters or [cluster((f"127.0.0.1:{free_port()}", "app"), (address, "app"))]
-        directory = str(tmp_path_factory.mktemp("mo"))
-        running.append(Observer(directory, clusters, proxy={"comm": COMM}, pin=f"/sys/fs/bpf/mo_connects_{free_port()}",
-                                **keys))
-        running[-1].own_pin = True
-        return running[-1]
-    yield start
-    for observer in running:
-        observer.close()
+    return lambda address, clusters=None, **keys: observe_comm(COMM, clusters or mirror_alone(address), **keys)
 
 
 def failed(result, times=1):

@@ -2,15 +2,13 @@
 """A real PostgreSQL that fails under the proxy's hands: each outcome is right, and counted once."""
 
 import os
-import shutil
 import signal
-import tempfile
 
 import psycopg
 import pytest
-from conftest import cannot_run
+from conftest import lone_server, mirror_alone
 from counted import counted, eventually
-from harness import Observer, Server, cluster, free_port, wait_for
+from harness import free_port, wait_for
 from harness.actor import Actor
 from harness.observer import BINARY
 
@@ -20,33 +18,15 @@ MEGABYTE = 1 << 20
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory):
-    why = cannot_run()
-    if why:
-        pytest.skip(why)
-    directory = tempfile.mkdtemp(prefix="mo-faults.", dir="/tmp")
-    os.chmod(directory, 0o755)
-    try:
-        with Server(directory, "mirror") as it:
-            yield it
-    finally:
-        shutil.rmtree(directory, ignore_errors=True)
+def server():
+    with lone_server() as it:
+        yield it
 
 
 @pytest.fixture
-def watch(server, tmp_path):
+def watch(server, observe_comm):
     """watch(**keys of the cluster): an observer that takes the server for a mirror."""
-    running = []
-
-    def start(address=None, **keys):
-        nowhere, mirror = (f"127.0.0.1:{free_port()}", "app"), (address or server.address, "app")
-        running.append(Observer(str(tmp_path), [cluster(nowhere, mirror, **keys)], proxy={"comm": COMM},
-                                pin=f"/sys/fs/bpf/mo_faults_{free_port()}"))
-        running[-1].own_pin = True
-        return running[-1]
-    yield start
-    for observer in running:
-        observer.close()
+    return lambda address=None, **keys: observe_comm(COMM, mirror_alone(address or server, **keys))
 
 
 class Proxy(Actor):

@@ -2,17 +2,15 @@
 """What the observer does not see: exact lost bytes with their reason, outcomes that are unknown, and none that is wrong."""
 
 import os
-import shutil
 import signal
 import subprocess
-import tempfile
 import time
 
 import psycopg
 import pytest
-from conftest import cannot_run
+from conftest import lone_server, mirror_alone
 from counted import NAME, assert_identities, counted, eventually, lost, series
-from harness import MirrorProxy, Observer, Pgbench, Server, cluster, free_port, pgbench, pgbench_init, wait_for
+from harness import MirrorProxy, Pgbench, pgbench, pgbench_init, wait_for
 from harness.observer import BINARY
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -22,35 +20,18 @@ MEGABYTE = 1 << 20
 
 @pytest.fixture(scope="module")
 def server():
-    why = cannot_run()
-    if why:
-        pytest.skip(why)
-    subprocess.run(["make", "-s", "-C", ROOT, "test-programs", f"{BUILD}/tests/mirror-proxy"], check=True)
-    directory = tempfile.mkdtemp(prefix="mo-gaps.", dir="/tmp")
-    os.chmod(directory, 0o755)
-    try:
-        with Server(directory, "mirror") as it:
-            pgbench_init(it)
-            yield it
-    finally:
-        shutil.rmtree(directory, ignore_errors=True)
+    with lone_server() as it:
+        subprocess.run(["make", "-s", "-C", ROOT, "test-programs", f"{BUILD}/tests/mirror-proxy"], check=True)
+        pgbench_init(it)
+        yield it
 
 
 @pytest.fixture
-def watch(server, tmp_path):
+def watch(server, observe_comm):
     """watch(comm, ...): an observer that takes the server for the mirror of the proxy of that name."""
-    running = []
-
     def start(comm, request_timeout="30s", **keys):
-        nowhere = (f"127.0.0.1:{free_port()}", "app")
-        clusters = [cluster(nowhere, server, request_timeout=request_timeout)]
-        running.append(Observer(str(tmp_path), clusters, proxy={"comm": comm}, pin=f"/sys/fs/bpf/mo_gaps_{free_port()}",
-                                **keys))
-        running[-1].own_pin = True
-        return running[-1]
-    yield start
-    for observer in running:
-        observer.close()
+        return observe_comm(comm, mirror_alone(server, request_timeout=request_timeout), **keys)
+    return start
 
 
 # ------------------------------------------------------------------------------------------------ foreign system calls

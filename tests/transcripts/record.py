@@ -53,6 +53,13 @@ class Session:
         client.startup(**parameters)
         return client
 
+    def asked(self, *texts, **parameters):
+        """The recorded connection, from start to Terminate: each text is a simple Query that is waited for."""
+        client = self.connect(**parameters)
+        for text in texts:
+            client.ask(wire.query(text))
+        client.terminate()
+
     def other(self, database=DATABASE):
         """A connection past the relay; its calls in the recorded database go to other_calls."""
         client = wire.Client((self.server.host, self.server.port))

@@ -20,9 +20,7 @@ def copy_in(s):
 
 @scenario("COPY TO STDOUT: H d d d c C Z.")
 def copy_out(s):
-    c = s.connect()
-    c.ask(query("COPY (SELECT * FROM account ORDER BY id LIMIT 3) TO STDOUT"))
-    c.terminate()
+    s.asked("COPY (SELECT * FROM account ORDER BY id LIMIT 3) TO STDOUT")
     s.truth(statements=(1, 0, 0), requests=(1, 0, 0))
 
 
@@ -42,9 +40,7 @@ def copy_in_fails(s):
 
 @scenario("COPY TO STDOUT that fails half-way: division by zero after two rows.")
 def copy_out_fails(s):
-    c = s.connect()
-    c.ask(query("COPY (SELECT 10 / (3 - i) FROM generate_series(1, 5) i) TO STDOUT"))
-    c.terminate()
+    s.asked("COPY (SELECT 10 / (3 - i) FROM generate_series(1, 5) i) TO STDOUT")
     s.truth(statements=(0, 1, 0), requests=(0, 1, 0), failures={"query_execution": 1}, sqlstates={"22012": 1})
 
 

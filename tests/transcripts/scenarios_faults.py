@@ -23,11 +23,7 @@ def terminate_backend(s, client):
 
 @scenario("statement_timeout: 57014, the connection lives on.")
 def statement_timeout(s):
-    c = s.connect()
-    c.ask(query("SET statement_timeout = 100"))
-    c.ask(query(SLEEP))
-    c.ask(query("SELECT 1"))
-    c.terminate()
+    s.asked("SET statement_timeout = 100", SLEEP, "SELECT 1")
     s.truth(statements=(2, 1, 0), requests=(2, 1, 0), failures={"timeout": 1}, sqlstates={"57014": 1})
 
 
@@ -48,10 +44,7 @@ def cancelled(s):
 def lock_timeout(s):
     holder = s.other()
     holder.ask(query("BEGIN; LOCK TABLE account"))
-    c = s.connect()
-    c.ask(query("SET lock_timeout = 100"))
-    c.ask(query("SELECT count(*) FROM account"))
-    c.terminate()
+    s.asked("SET lock_timeout = 100", "SELECT count(*) FROM account")
     holder.ask(query("ROLLBACK"))
     s.other_calls = 3
     s.truth(statements=(1, 1, 0), requests=(1, 1, 0), failures={"timeout": 1}, sqlstates={"55P03": 1})
@@ -141,10 +134,7 @@ def crash_of_another_idle(s):
 
 @scenario("Terminate inside a transaction block: a rollback on purpose, so the request is a success.")
 def terminate_in_transaction(s):
-    c = s.connect()
-    c.ask(query("BEGIN"))
-    c.ask(query("INSERT INTO entry VALUES (61, 'rolled back')"))
-    c.terminate()
+    s.asked("BEGIN", "INSERT INTO entry VALUES (61, 'rolled back')")
     s.truth(statements=(2, 0, 0), requests=(1, 0, 0))
 
 

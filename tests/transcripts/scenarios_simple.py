@@ -9,98 +9,69 @@ from .record import scenario
 
 @scenario("One SELECT and one INSERT, each a simple Query of its own; Terminate at the end.")
 def simple_select_insert(s):
-    c = s.connect()
-    c.ask(query("SELECT id, owner FROM account WHERE id < 3"))
-    c.ask(query("INSERT INTO entry VALUES (1, 'first')"))
-    c.terminate()
+    s.asked("SELECT id, owner FROM account WHERE id < 3", "INSERT INTO entry VALUES (1, 'first')")
     s.truth(statements=(2, 0, 0), requests=(2, 0, 0))
 
 
 @scenario("A simple Query that fails in parse analysis (42P01), and one after it that succeeds.")
 def simple_error(s):
-    c = s.connect()
-    c.ask(query("SELECT * FROM nowhere"))
-    c.ask(query("SELECT 1"))
-    c.terminate()
+    s.asked("SELECT * FROM nowhere", "SELECT 1")
     s.truth(statements=(1, 1, 0), requests=(1, 1, 0), failures={"query_execution": 1}, sqlstates={"42P01": 1})
 
 
 @scenario("An error after rows were sent: division by zero (22012) in the third row.")
 def simple_error_after_rows(s):
-    c = s.connect()
-    c.ask(query("SELECT 10 / (3 - i) FROM generate_series(1, 5) i"))
-    c.terminate()
+    s.asked("SELECT 10 / (3 - i) FROM generate_series(1, 5) i")
     s.truth(statements=(0, 1, 0), requests=(0, 1, 0), failures={"query_execution": 1}, sqlstates={"22012": 1})
 
 
 @scenario("Three commands in one Query, all succeed: three statements, one request.")
 def multi_statement(s):
-    c = s.connect()
-    c.ask(query("INSERT INTO entry VALUES (2, 'a'); SELECT 1; UPDATE entry SET note = 'b' WHERE id = 2"))
-    c.terminate()
+    s.asked("INSERT INTO entry VALUES (2, 'a'); SELECT 1; UPDATE entry SET note = 'b' WHERE id = 2")
     s.truth(statements=(3, 0, 0), requests=(1, 0, 0))
 
 
 @scenario("Three commands in one Query; the second fails, the third never runs. The first was answered, though the "
           "implicit transaction undoes it.")
 def multi_statement_second_fails(s):
-    c = s.connect()
-    c.ask(query("INSERT INTO entry VALUES (3, 'a'); SELECT 1 / 0; SELECT 3"))
-    c.terminate()
+    s.asked("INSERT INTO entry VALUES (3, 'a'); SELECT 1 / 0; SELECT 3")
     s.truth(statements=(1, 1, 0), requests=(0, 1, 0), failures={"query_execution": 1}, sqlstates={"22012": 1})
 
 
 @scenario("A whole transaction block in one Query: BEGIN, INSERT, COMMIT.")
 def multi_statement_block(s):
-    c = s.connect()
-    c.ask(query("BEGIN; INSERT INTO entry VALUES (4, 'a'); COMMIT"))
-    c.terminate()
+    s.asked("BEGIN; INSERT INTO entry VALUES (4, 'a'); COMMIT")
     s.truth(statements=(3, 0, 0), requests=(1, 0, 0))
 
 
 @scenario("A Query that opens a block after a statement, and a second one that closes it: one request.")
 def multi_statement_opens_block(s):
-    c = s.connect()
-    c.ask(query("SELECT 1; BEGIN; SELECT 2"))
-    c.ask(query("SELECT 3; COMMIT; SELECT 4"))
-    c.terminate()
+    s.asked("SELECT 1; BEGIN; SELECT 2", "SELECT 3; COMMIT; SELECT 4")
     s.truth(statements=(6, 0, 0), requests=(1, 0, 0))
 
 
 @scenario("Empty queries (no text, only spaces, only a comment): EmptyQueryResponse. No command, no statement.")
 def empty_query(s):
-    c = s.connect()
-    for text in ("", "   ", "-- nothing"):
-        c.ask(query(text))
-    c.terminate()
+    s.asked("", "   ", "-- nothing")
     s.truth(statements=(0, 0, 0), requests=(3, 0, 0))
 
 
 @scenario("PgDog's health check, a lone semicolon, between two queries: ignored by the default ignore_statements.")
 def health_check(s):
-    c = s.connect()
-    c.ask(query(";"))
-    c.ask(query("SELECT 1"))
-    c.ask(query(" ;\n"))
-    c.terminate()
+    s.asked(";", "SELECT 1", " ;\n")
     s.truth(statements=(1, 0, 0), requests=(1, 0, 0), ignored=2)
 
 
 @scenario("A notice before the result: DROP TABLE IF EXISTS of nothing, and RAISE NOTICE from a DO block.")
 def notice_before_result(s):
-    c = s.connect()
-    c.ask(query("DROP TABLE IF EXISTS nothing"))
-    c.ask(query("DO $$ BEGIN RAISE NOTICE 'one'; RAISE WARNING 'two'; END $$"))
-    c.terminate()
+    s.asked("DROP TABLE IF EXISTS nothing", "DO $$ BEGIN RAISE NOTICE 'one'; RAISE WARNING 'two'; END $$")
     s.truth(statements=(2, 0, 0), requests=(2, 0, 0))
 
 
 @scenario("SET makes the server send ParameterStatus between the reply's messages.")
 def parameter_status(s):
-    c = s.connect()
-    c.ask(query("SET application_name = 'observed'"))
-    c.ask(query("SET datestyle = 'SQL'; SELECT current_date IS NULL; SET timezone = 'Europe/Berlin'"))
-    c.terminate()
+    s.asked("SET application_name = 'observed'",
+            "SET datestyle = 'SQL'; SELECT current_date IS NULL; SET timezone = 'Europe/Berlin'")
     s.truth(statements=(4, 0, 0), requests=(2, 0, 0))
 
 
@@ -119,48 +90,33 @@ def notification(s):
 
 @scenario("BEGIN, INSERT, SELECT, COMMIT: four statements, one request.")
 def transaction(s):
-    c = s.connect()
-    for sql in ("BEGIN", "INSERT INTO entry VALUES (5, 'x')", "SELECT count(*) FROM entry", "COMMIT"):
-        c.ask(query(sql))
-    c.terminate()
+    s.asked("BEGIN", "INSERT INTO entry VALUES (5, 'x')", "SELECT count(*) FROM entry", "COMMIT")
     s.truth(statements=(4, 0, 0), requests=(1, 0, 0))
 
 
 @scenario("A block with an error: all after it fails with 25P02 until ROLLBACK; the request's type is its first's.")
 def transaction_with_error(s):
-    c = s.connect()
-    for sql in ("BEGIN", "SELECT 1", "SELECT * FROM nowhere", "SELECT 2", "ROLLBACK", "SELECT 3"):
-        c.ask(query(sql))
-    c.terminate()
+    s.asked("BEGIN", "SELECT 1", "SELECT * FROM nowhere", "SELECT 2", "ROLLBACK", "SELECT 3")
     s.truth(statements=(4, 2, 0), requests=(1, 1, 0), failures={"query_execution": 1},
             sqlstates={"42P01": 1, "25P02": 1})
 
 
 @scenario("COMMIT of a failed block is answered with the tag ROLLBACK and no error: that statement succeeded.")
 def transaction_commit_fails_silently(s):
-    c = s.connect()
-    for sql in ("BEGIN", "SELECT 1 / 0", "COMMIT"):
-        c.ask(query(sql))
-    c.terminate()
+    s.asked("BEGIN", "SELECT 1 / 0", "COMMIT")
     s.truth(statements=(2, 1, 0), requests=(0, 1, 0), failures={"query_execution": 1}, sqlstates={"22012": 1})
 
 
 @scenario("An error healed by a savepoint: the transaction commits, the request still counts as failed.")
 def savepoint_healed(s):
-    c = s.connect()
-    for sql in ("BEGIN", "SAVEPOINT one", "INSERT INTO account VALUES (1, 'taken')", "ROLLBACK TO SAVEPOINT one",
-                "INSERT INTO entry VALUES (6, 'kept')", "COMMIT"):
-        c.ask(query(sql))
-    c.terminate()
+    s.asked("BEGIN", "SAVEPOINT one", "INSERT INTO account VALUES (1, 'taken')", "ROLLBACK TO SAVEPOINT one",
+            "INSERT INTO entry VALUES (6, 'kept')", "COMMIT")
     s.truth(statements=(5, 1, 0), requests=(0, 1, 0), failures={"query_execution": 1}, sqlstates={"23505": 1})
 
 
 @scenario("A deferred constraint that fails at COMMIT of a block: COMMIT is the statement that failed.")
 def deferred_constraint_at_commit(s):
-    c = s.connect()
-    for sql in ("BEGIN", "INSERT INTO booking VALUES (7), (7)", "COMMIT"):
-        c.ask(query(sql))
-    c.terminate()
+    s.asked("BEGIN", "INSERT INTO booking VALUES (7), (7)", "COMMIT")
     # pg_stat_statements counts COMMIT, which ran; the constraint is checked after it
     s.truth(statements=(2, 1, 0), requests=(0, 1, 0), failures={"query_execution": 1}, sqlstates={"23505": 1},
             calls=3)
@@ -169,11 +125,8 @@ def deferred_constraint_at_commit(s):
 @scenario("SQL-level PREPARE, EXECUTE (twice), DEALLOCATE; the text of EXECUTE is all that the wire shows. "
           "pg_stat_statements counts the two executions only.")
 def sql_prepare(s):
-    c = s.connect()
-    for sql in ("PREPARE get (int) AS SELECT owner FROM account WHERE id = $1", "EXECUTE get (1)", "EXECUTE get (2)",
-                "DEALLOCATE get"):
-        c.ask(query(sql))
-    c.terminate()
+    s.asked("PREPARE get (int) AS SELECT owner FROM account WHERE id = $1", "EXECUTE get (1)", "EXECUTE get (2)",
+            "DEALLOCATE get")
     s.truth(statements=(4, 0, 0), requests=(4, 0, 0), calls=2)
 
 
@@ -219,35 +172,26 @@ def statement_split_over_writes(s):
 
 @scenario("A statement of 200 KiB.")
 def large_statement(s):
-    c = s.connect()
-    c.ask(query("SELECT length('" + "x" * 204800 + "')"))
-    c.terminate()
+    s.asked("SELECT length('" + "x" * 204800 + "')")
     s.truth(statements=(1, 0, 0), requests=(1, 0, 0))
 
 
 @scenario("A result of 2 MB in 30,000 rows; a short one after it.")
 def large_result(s):
-    c = s.connect()
-    c.ask(query("SELECT 'the same row of sixty bytes, so that this file stays small ..' FROM generate_series(1, 30000)"))
-    c.ask(query("SELECT 1"))
-    c.terminate()
+    s.asked("SELECT 'the same row of sixty bytes, so that this file stays small ..' FROM generate_series(1, 30000)",
+            "SELECT 1")
     s.truth(statements=(2, 0, 0), requests=(2, 0, 0))
 
 
 @scenario("One row of 1 MB.")
 def large_row(s):
-    c = s.connect()
-    c.ask(query("SELECT repeat('y', 1000000)"))
-    c.terminate()
+    s.asked("SELECT repeat('y', 1000000)")
     s.truth(statements=(1, 0, 0), requests=(1, 0, 0))
 
 
 @scenario("Two-phase commit: PREPARE TRANSACTION ends the block, COMMIT PREPARED runs on its own.")
 def two_phase(s):
-    c = s.connect()
-    for sql in ("BEGIN", "INSERT INTO entry VALUES (9, 'x')", "PREPARE TRANSACTION 'one'", "COMMIT PREPARED 'one'"):
-        c.ask(query(sql))
-    c.terminate()
+    s.asked("BEGIN", "INSERT INTO entry VALUES (9, 'x')", "PREPARE TRANSACTION 'one'", "COMMIT PREPARED 'one'")
     s.truth(statements=(4, 0, 0), requests=(2, 0, 0))
 
 

@@ -75,25 +75,19 @@ def gssenc_request_accepted(s):
 
 @scenario("SCRAM-SHA-256 authentication that succeeds.")
 def scram_success(s):
-    c = s.connect(user="scram", secret="secret")
-    c.ask(query("SELECT 1"))
-    c.terminate()
+    s.asked("SELECT 1", user="scram", secret="secret")
     s.truth(statements=(1, 0, 0), requests=(1, 0, 0))
 
 
 @scenario("md5 authentication that succeeds.")
 def md5_success(s):
-    c = s.connect(user="md5", secret="secret")
-    c.ask(query("SELECT 1"))
-    c.terminate()
+    s.asked("SELECT 1", user="md5", secret="secret")
     s.truth(statements=(1, 0, 0), requests=(1, 0, 0))
 
 
 @scenario("A clear-text password that succeeds.")
 def password_success(s):
-    c = s.connect(user="clear", secret="secret")
-    c.ask(query("SELECT 1"))
-    c.terminate()
+    s.asked("SELECT 1", user="clear", secret="secret")
     s.truth(statements=(1, 0, 0), requests=(1, 0, 0))
 
 
@@ -128,9 +122,7 @@ def starting_up(s):
 
 @scenario("NegotiateProtocolVersion: the client asks for 3.1 and an option _pq_.wish; the server offers 3.0.")
 def negotiate_protocol_version(s):
-    c = s.connect(version=(3, 1), **{"_pq_.wish": "yes"})
-    c.ask(query("SELECT 1"))
-    c.terminate()
+    s.asked("SELECT 1", version=(3, 1), **{"_pq_.wish": "yes"})
     s.truth(statements=(1, 0, 0), requests=(1, 0, 0))
 
 

@@ -3,8 +3,11 @@
 
 import json
 import math
+import os
+import re
 import shutil
 import subprocess
+import textwrap
 import urllib.parse
 import urllib.request
 
@@ -12,6 +15,8 @@ import pytest
 
 from harness import Process, free_port, wait_for
 from harness.exposition import OPENMETRICS, Exposition
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 FIXED = {  # shared contract: name, type, labels
     "pgdog_mirror_requests": ("counter", {"cluster", "status"}),
@@ -58,6 +63,26 @@ def test_promtool_finds_nothing_to_say_about_0_0_4(served):
     assert headers["Content-Type"] == "text/plain; version=0.0.4; charset=utf-8"
     checked = subprocess.run(["promtool", "check", "metrics"], input=text, text=True, capture_output=True, check=False)
     assert (checked.returncode, checked.stdout, checked.stderr) == (0, "", "")
+
+
+def code_block(document, heading):
+    """The indented lines behind a heading, without the indentation."""
+    with open(os.path.join(ROOT, "docs", document), encoding="utf-8") as file:
+        section = re.split(r"^#+ ", file.read().split(f"### {heading}\n")[1], maxsplit=1, flags=re.MULTILINE)[0]
+    return textwrap.dedent("".join(line for line in section.splitlines(keepends=True) if line.startswith("    ")))
+
+
+def test_promtool_takes_the_documented_queries_and_rules(tmp_path):
+    if not shutil.which("promtool"):
+        pytest.skip("needs promtool (Debian package prometheus)")
+    queries = re.split(r"^#.*\n", code_block("migration-readiness.md", "PromQL"), flags=re.MULTILINE)[1:]
+    recorded = "".join(f"      - record: query_{i}\n        expr: |\n{textwrap.indent(query, ' ' * 10)}"
+                       for i, query in enumerate(queries))
+    rules = tmp_path / "rules.yml"
+    rules.write_text(code_block("migration-readiness.md", "Alert rules") + recorded)
+    checked = subprocess.run(["promtool", "check", "rules", rules], text=True, capture_output=True, check=False)
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+    assert f"{4 + len(queries)} rules found" in checked.stdout and len(queries) == 5
 
 
 def test_openmetrics_parses_with_fixed_names_types_and_labels(served):

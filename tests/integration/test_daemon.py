@@ -174,6 +174,7 @@ def configured(tmp_path):
     ("proxy: { comm: pgpool }", "proxy: pgpool", 4, "proxy"),
     ("name: app", "name: 'a b'", 6, "name"),
     ("listen: 127.0.0.1:0", "listen: 127.0.0.1:0\nlisten: 127.0.0.1:0", 3, "listen"),
+    ("proxy: {", "attach: uprobe\nproxy: {", 4, 'attach: "uprobe" is not allowed; write auto, tracepoint, fexit or kprobe'),
 ])
 @pytest.mark.parametrize("check", [[], ["--check"]], ids=["start", "check"])
 def test_a_bad_configuration_ends_with_2_and_says_where(configured, right, wrong, line, key, check):

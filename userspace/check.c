@@ -58,7 +58,7 @@ int check_run(const struct config *config)
 	missing = privileges_check(true, config->user);
 	if (missing)
 		printf("privileges: %s\n", privileges_error());
-	err = probe_check_host(config->attach, print_line, NULL);
+	err = probe_check_host(config->attach, config_names_unix(config), print_line, NULL);
 	if (!err)
 		err = missing;
 	print_proxy(config);

@@ -82,6 +82,8 @@ int config_load(struct config **out, const char *path, char **error);
 int config_parse(struct config **out, const char *name, const void *text, size_t len, char **error);
 void config_free(struct config **config);
 
+/* Is one of the addresses that of a Unix-domain socket? */
+bool config_names_unix(const struct config *config);
 /* True when nothing but what a reload may change differs (listen, mirror_metrics_enabled, pin, max_clusters,
  * ring_bytes, attach, user need a restart); otherwise *key names the first one that does. */
 bool config_can_reload(const struct config *old, const struct config *new_, const char **key);

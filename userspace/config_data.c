@@ -89,6 +89,22 @@ void config_free(struct config **config)
 	free(gone);
 }
 
+static bool names_unix(const struct config_endpoint *endpoint)
+{
+	for (size_t i = 0; i < endpoint->address_count; i++)
+		if (endpoint->addresses[i].range.family == ADDRESS_UNIX)
+			return true;
+	return false;
+}
+
+bool config_names_unix(const struct config *config)
+{
+	for (size_t i = 0; i < config->cluster_count; i++)
+		if (names_unix(&config->clusters[i].primary) || names_unix(&config->clusters[i].mirror))
+			return true;
+	return false;
+}
+
 static bool same_text(const char *a, const char *b)
 {
 	return a == b || (a && b && strcmp(a, b) == 0);

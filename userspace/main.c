@@ -111,7 +111,7 @@ static void reload(struct daemon *d)
 		return;
 	}
 	if (d->observation && observation_reload(d->observation, fresh)) {
-		log_error("reload refused, the old configuration goes on: out of memory");
+		log_error("reload refused, the old configuration goes on: %s", observation_error());
 		config_free(&fresh);
 		return;
 	}

@@ -223,8 +223,14 @@ static void refresh_proxy(void *ctx, uint32_t what)
 int observation_reload(struct observation *o, const struct config *config)
 {
 	struct proxy *proxy;
-	int err = proxy_new(&proxy, &config->proxy);
+	int err = config_names_unix(config) ? probe_follow_unix(o->probe) : 0;
 
+	if (err) {
+		error_text = probe_error();
+		return err;
+	}
+	error_text = "out of memory";
+	err = proxy_new(&proxy, &config->proxy);
 	if (err)
 		return err;
 	err = clusters_configure(o->clusters, config);
@@ -332,29 +338,13 @@ static int build_stages(struct observation *o, struct threshold *threshold)
 	return err ? err : resolve_names(o->resolve, o->config);
 }
 
-static bool names_unix(const struct config_endpoint *endpoint)
-{
-	for (size_t i = 0; i < endpoint->address_count; i++)
-		if (endpoint->addresses[i].range.family == ADDRESS_UNIX)
-			return true;
-	return false;
-}
-
-/* What they need costs every system call of the machine: only when there are any. */
-static bool has_unix_sockets(const struct config *config)
-{
-	for (size_t i = 0; i < config->cluster_count; i++)
-		if (names_unix(&config->clusters[i].primary) || names_unix(&config->clusters[i].mirror))
-			return true;
-	return false;
-}
-
 static int attach(struct observation *o)
 {
+	/* What Unix-domain sockets need costs every system call of the machine: only when there are any. */
 	const struct probe_options options = {.ring_bytes = o->config->ring_bytes,
 					      .max_piece_bytes = EVENT_MAX_PIECE,
 					      .attach = o->config->attach,
-					      .unix_sockets = has_unix_sockets(o->config)};
+					      .unix_sockets = config_names_unix(o->config)};
 	int err = probe_open(&o->probe, &options);
 
 	if (!err)

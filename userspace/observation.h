@@ -31,7 +31,8 @@ int observation_new(struct observation **out, struct loop *loop, struct stats *s
 void observation_free(struct observation **observation);
 const char *observation_error(void);
 
-/* Takes a checked configuration; connections keep their sessions and are classified anew. 0 or -ENOMEM. */
+/* Takes a checked configuration; connections keep their sessions and are classified anew. 0, or -errno and
+ * nothing is changed: observation_error() says why. */
 int observation_reload(struct observation *observation, const struct config *config);
 
 /* Drains the ring and copies the kernel's totals into the statistics; call before they are shown. */

@@ -4,8 +4,8 @@
  *
  * CAP_BPF and CAP_PERFMON are enough to attach, CAP_SETUID and CAP_SETGID to change to another account. Once
  * everything is open, privileges_drop gives up all of them for good. What remains needs none: the maps are
- * mapped memory, the walk over open files (BPF_ITER_CREATE) starts from a link that is open, files are those
- * that everybody may read.
+ * mapped memory, the walk over open files (BPF_ITER_CREATE) starts from a link that is open, programs that a
+ * reload attaches (BPF_LINK_CREATE) are loaded, files are those that everybody may read.
  */
 #ifndef MO_PRIVILEGES_H
 #define MO_PRIVILEGES_H

@@ -19,6 +19,7 @@
 
 struct probe {
 	struct programs programs;
+	bool follows_unix; /* their programs are attached with the others */
 	struct ring_buffer *ring;
 	uint32_t ring_bytes;
 	uint64_t records;    /* handed on so far */
@@ -178,13 +179,23 @@ static void set_constants(const struct programs *programs, const struct probe_op
 	*programs->ring_look_ns = reserve; /* no machine's proxy moves more than 1 GB/s in small records */
 }
 
+static int attach_all(struct programs *programs, bool unix_sockets)
+{
+	int err = programs_attach(programs);
+
+	if (!err && unix_sockets)
+		err = programs_attach_unix(programs);
+	return err ? explain(err, "attaching the BPF programs") : 0;
+}
+
 /*
  * Loads the programs of one mode and attaches them for a moment: some kernels refuse only that. The filter is
  * still empty, so nothing is followed.
  */
-static int load_mode(struct programs *out, enum attach_mode mode, const struct probe_options *options)
+static int load_programs(struct programs *out, enum attach_mode mode, const struct probe_options *options,
+			 bool with_unix)
 {
-	const char *missing = programs_missing(mode, options->unix_sockets);
+	const char *missing = programs_missing(mode, with_unix);
 	int err;
 
 	libbpf_text[0] = '\0';
@@ -192,7 +203,7 @@ static int load_mode(struct programs *out, enum attach_mode mode, const struct p
 		set_error("the kernel %s has %s", kernel_release(), missing);
 		return -EOPNOTSUPP;
 	}
-	err = programs_open(out, mode, options->unix_sockets);
+	err = programs_open(out, mode, with_unix);
 	if (err)
 		return explain(err, "opening the BPF programs");
 	set_constants(out, options);
@@ -203,13 +214,24 @@ static int load_mode(struct programs *out, enum attach_mode mode, const struct p
 		programs_close(out);
 		return explain(err, "loading the BPF programs");
 	}
-	err = programs_attach(out);
+	err = attach_all(out, options->unix_sockets);
 	if (err) {
 		programs_close(out);
-		return explain(err, "attaching the BPF programs");
+		return err;
 	}
 	programs_detach(out);
 	return 0;
+}
+
+/* What a reload would need is loaded as well: later there is no privilege for that. */
+static int load_mode(struct programs *out, enum attach_mode mode, const struct probe_options *options)
+{
+	if (!options->unix_sockets && mode != ATTACH_KPROBE) {
+		if (!load_programs(out, mode, options, true))
+			return 0;
+		log_debug("without the programs for Unix-domain sockets: %s", error_text);
+	}
+	return load_programs(out, mode, options, options->unix_sockets);
 }
 
 static bool is_refusal(int err)
@@ -272,6 +294,7 @@ int probe_open(struct probe **out, const struct probe_options *options)
 		return -ENOMEM;
 	}
 	probe->ring_bytes = options->ring_bytes;
+	probe->follows_unix = options->unix_sockets;
 	err = open_and_load(probe, options);
 	if (err)
 		probe_free(&probe);
@@ -304,10 +327,32 @@ int probe_attach(struct probe *probe)
 	int err;
 
 	libbpf_text[0] = '\0';
-	err = programs_attach(&probe->programs);
-	if (err)
-		return explain(err, "attaching the BPF programs");
-	return probe_scan(probe);
+	err = attach_all(&probe->programs, probe->follows_unix);
+	return err ? err : probe_scan(probe);
+}
+
+int probe_follow_unix(struct probe *probe)
+{
+	int err;
+
+	if (probe->follows_unix)
+		return 0;
+	if (!probe->programs.has_unix) {
+		set_error("the first `unix:` address needs a restart here: the programs for it are not "
+			  "loaded (attach mode %s)",
+			  probe_mode(probe));
+		return -EOPNOTSUPP;
+	}
+	libbpf_text[0] = '\0';
+	err = programs_attach_unix(&probe->programs);
+	if (err) {
+		set_error("the first `unix:` address needs a restart here: attaching the programs for it "
+			  "without privileges: %s",
+			  strerror(-err));
+		return err;
+	}
+	probe->follows_unix = true;
+	return 0;
 }
 
 static int walk_files(struct bpf_link *iterator)
@@ -425,10 +470,12 @@ print_line(void (*print)(void *, const char *), void *ctx, const char *format, .
 }
 
 /* Loads and attaches with a filter that matches nothing, then detaches again. */
-static int try_attach(enum attach_mode attach)
+static int try_attach(enum attach_mode attach, bool unix_sockets)
 {
-	struct probe_options options = {
-	    .ring_bytes = RING_BYTES_MIN, .max_piece_bytes = EVENT_MAX_PIECE, .attach = attach};
+	struct probe_options options = {.ring_bytes = RING_BYTES_MIN,
+					.max_piece_bytes = EVENT_MAX_PIECE,
+					.unix_sockets = unix_sockets,
+					.attach = attach};
 	struct probe *probe = NULL;
 	int err;
 
@@ -441,12 +488,13 @@ static int try_attach(enum attach_mode attach)
 }
 
 /* Tries each mode; returns the one that would be taken, or ATTACH_AUTO when the wanted one does not work. */
-static enum attach_mode print_modes(enum attach_mode wanted, void (*print)(void *, const char *), void *ctx)
+static enum attach_mode print_modes(enum attach_mode wanted, bool unix_sockets,
+				    void (*print)(void *, const char *), void *ctx)
 {
 	enum attach_mode taken = ATTACH_AUTO;
 
 	for (int mode = ATTACH_AUTO + 1; mode < ATTACH_MODES; mode++) {
-		int err = try_attach(mode);
+		int err = try_attach(mode, unix_sockets);
 
 		print_line(print, ctx, "attach by %s: %s%s", attach_name(mode),
 			   err ? "not usable: " : "usable", err ? probe_error() : "");
@@ -456,19 +504,21 @@ static enum attach_mode print_modes(enum attach_mode wanted, void (*print)(void 
 	return taken;
 }
 
-int probe_check_host(enum attach_mode attach, void (*print)(void *ctx, const char *line), void *ctx)
+int probe_check_host(enum attach_mode attach, bool unix_sockets, void (*print)(void *ctx, const char *line),
+		     void *ctx)
 {
 	struct utsname host;
 	enum attach_mode taken;
-	int err = try_attach(attach);
+	int err = try_attach(attach, unix_sockets);
+	bool permitted = !is_refusal(err) || can_load_at_all(); /* else it is the mode that is refused */
 	char why[sizeof(error_text)];
 
 	snprintf(why, sizeof(why), "%s", error_text);
 	uname(&host);
 	print_line(print, ctx, "kernel: %s %s %s", host.sysname, host.release, host.machine);
 	print_line(print, ctx, "type information: %s", has_types() ? "/sys/kernel/btf/vmlinux" : "none");
-	print_line(print, ctx, "privileges: %s", is_refusal(err) ? "not sufficient" : "sufficient");
-	taken = has_types() && !is_refusal(err) ? print_modes(attach, print, ctx) : ATTACH_AUTO;
+	print_line(print, ctx, "privileges: %s", permitted ? "sufficient" : "not sufficient");
+	taken = has_types() && permitted ? print_modes(attach, unix_sockets, print, ctx) : ATTACH_AUTO;
 	print_line(print, ctx, "attach mode: %s", err ? "none" : attach_name(taken));
 	if (err)
 		print_line(print, ctx, "not usable: %s", why);

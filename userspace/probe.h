@@ -22,7 +22,7 @@ struct probe;
 struct probe_options {
 	uint32_t ring_bytes;      /* size of the ring buffer; a power of two, at least 64 KiB */
 	uint32_t max_piece_bytes; /* largest data record, at most EVENT_MAX_PIECE */
-	bool unix_sockets;        /* Unix-domain addresses are among the targets */
+	bool unix_sockets;        /* Unix-domain addresses are among the targets: see probe_follow_unix */
 	enum attach_mode attach;  /* ATTACH_AUTO: the first mode that works here */
 };
 
@@ -59,6 +59,12 @@ void probe_set_filter(struct probe *probe, const struct filter *filter);
 /* Attaches all programs, then walks the open files of all processes once for connections that already exist.
  */
 int probe_attach(struct probe *probe);
+/*
+ * After unix_sockets was false: Unix-domain sockets may be targets from now on, also after privileges were
+ * dropped. Their programs were loaded for that, where the kernel takes them, but not attached: they cost.
+ * Refused in kprobes, which are not attached without a privilege.
+ */
+int probe_follow_unix(struct probe *probe);
 /* The walk alone: after the filter was widened (reload, re-resolved name), or after records were lost: each
  * socket concerned is told by an EVENT_STATE without a change. It needs bpf(), which some kernels refuse
  * without privileges (6.18 does not): -EPERM then, and only connections made from now on are seen. */
@@ -87,10 +93,11 @@ const char *probe_mode(const struct probe *probe);
 
 /*
  * Prints what the host offers (kernel, BTF, privileges; each attach mode: usable, or why not) through print,
- * one line a call, for --check. Returns 0 when probe_open and probe_attach with that mode would work, else
- * -errno.
+ * one line a call, for --check. Returns 0 when probe_open and probe_attach with that mode, and unix_sockets
+ * as in struct probe_options, would work, else -errno.
  */
-int probe_check_host(enum attach_mode attach, void (*print)(void *ctx, const char *line), void *ctx);
+int probe_check_host(enum attach_mode attach, bool unix_sockets, void (*print)(void *ctx, const char *line),
+		     void *ctx);
 
 /* One sentence about the last error of this module; never NULL. */
 const char *probe_error(void);

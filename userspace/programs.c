@@ -23,7 +23,7 @@ static const char *const needed[ATTACH_MODES][5] = {
     [ATTACH_KPROBE] = {"enter_send", "exit_send", "enter_receive", "exit_receive"},
 };
 
-static const char *const needed_by_unix[ATTACH_MODES][7] = {
+static const char *const needed_by_unix[ATTACH_MODES][UNIX_PROGRAMS_MAX + 1] = {
     [ATTACH_TRACEPOINT] = {"on_failed_connect"},
     [ATTACH_FEXIT] = {"on_failed_connect", "after_unix_send", "after_unix_receive", "before_unix_release"},
     [ATTACH_KPROBE] = {"on_failed_connect", "enter_unix_send", "exit_unix_send", "enter_unix_receive",
@@ -158,18 +158,19 @@ static bool is_listed(const char *const *list, const char *name)
 }
 
 /* Only what the mode needs is loaded: a kernel that refuses the others need not see them. */
-static void choose(struct programs *programs, bool unix_sockets)
+static void choose(struct programs *programs)
 {
 	struct bpf_program *program;
 
 	bpf_object__for_each_program(program, *programs->skeleton->obj)
 	{
 		const char *name = bpf_program__name(program);
-
+		bool of_unix = is_listed(needed_by_unix[programs->mode], name);
 		bool wanted = is_listed(needed_by_all, name) || is_listed(needed[programs->mode], name) ||
-			      (unix_sockets && is_listed(needed_by_unix[programs->mode], name));
+			      (programs->has_unix && of_unix);
 
 		bpf_program__set_autoload(program, wanted);
+		bpf_program__set_autoattach(program, !of_unix);
 	}
 }
 
@@ -179,9 +180,10 @@ int programs_open(struct programs *out, enum attach_mode mode, bool unix_sockets
 
 	memset(out, 0, sizeof(*out));
 	out->mode = mode;
+	out->has_unix = unix_sockets;
 	err = mode == ATTACH_KPROBE ? open_kprobe(out) : open_observer(out);
 	if (!err)
-		choose(out, unix_sockets);
+		choose(out);
 	return err;
 }
 
@@ -195,13 +197,42 @@ int programs_attach(struct programs *programs)
 	return bpf_object__attach_skeleton(programs->skeleton);
 }
 
+static int attach_one(struct bpf_link **link, struct bpf_program *program)
+{
+	if (*link)
+		return 0;
+	*link = bpf_program__attach(program);
+	return *link ? 0 : -errno;
+}
+
+int programs_attach_unix(struct programs *programs)
+{
+	const char *const *names = needed_by_unix[programs->mode];
+	int err = 0;
+
+	for (int i = 0; names[i] && !err; i++)
+		err = attach_one(&programs->unix_links[i],
+				 bpf_object__find_program_by_name(*programs->skeleton->obj, names[i]));
+	return err;
+}
+
+static void detach_unix(struct programs *programs)
+{
+	for (int i = 0; i < UNIX_PROGRAMS_MAX; i++) {
+		bpf_link__destroy(programs->unix_links[i]);
+		programs->unix_links[i] = NULL;
+	}
+}
+
 void programs_detach(struct programs *programs)
 {
+	detach_unix(programs);
 	bpf_object__detach_skeleton(programs->skeleton);
 }
 
 void programs_close(struct programs *programs)
 {
+	detach_unix(programs);
 	if (programs->destroy)
 		programs->destroy(programs);
 	memset(programs, 0, sizeof(*programs));

@@ -16,11 +16,15 @@
 #include "attach.h"
 #include "event.h"
 
+#define UNIX_PROGRAMS_MAX 6
+
 struct programs {
 	enum attach_mode mode;
 	struct bpf_object_skeleton *skeleton;
 	struct bpf_map *ring;
 	struct bpf_link **scan, **clients; /* the links of iter/task_file, once attached */
+	bool has_unix;                     /* with the programs for Unix-domain sockets */
+	struct bpf_link *unix_links[UNIX_PROGRAMS_MAX];
 	/* Settings: to be written before loading. */
 	uint32_t *max_piece_bytes, *ring_data_bytes, *ring_wake_bytes, *ring_wake_step, *ring_look_ns;
 	/* Memory-mapped once loaded. */
@@ -44,8 +48,12 @@ const char *programs_missing(enum attach_mode mode, bool unix_sockets);
  * unix_sockets: with those that only Unix-domain sockets need. */
 int programs_open(struct programs *out, enum attach_mode mode, bool unix_sockets);
 int programs_load(struct programs *programs);
+/* All but those for Unix-domain sockets. */
 int programs_attach(struct programs *programs);
-/* Loaded they stay. */
+/* Those; nothing happens when they are attached already. It needs no privilege since Linux 5.19, or where
+ * unprivileged BPF is not disabled, except by kprobes. */
+int programs_attach_unix(struct programs *programs);
+/* Everything; loaded they stay. */
 void programs_detach(struct programs *programs);
 /* All zeros is fine too. */
 void programs_close(struct programs *programs);

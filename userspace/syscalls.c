@@ -149,11 +149,11 @@ static const int deadly[] = {
     CALL(open_by_handle_at),
 };
 
-/* Of bpf(): look-ups and updates of open maps, a new walk over the files, and what the kernel says about our
- * own objects. */
+/* Of bpf(): look-ups and updates of open maps, a new walk over the files, attaching what is loaded already,
+ * and what the kernel says about our own objects. */
 static const int bpf_commands[] = {
-    BPF_MAP_LOOKUP_ELEM,  BPF_MAP_UPDATE_ELEM,    BPF_MAP_DELETE_ELEM,
-    BPF_MAP_GET_NEXT_KEY, BPF_OBJ_GET_INFO_BY_FD, BPF_ITER_CREATE,
+    BPF_MAP_LOOKUP_ELEM,    BPF_MAP_UPDATE_ELEM, BPF_MAP_DELETE_ELEM, BPF_MAP_GET_NEXT_KEY,
+    BPF_OBJ_GET_INFO_BY_FD, BPF_ITER_CREATE,     BPF_LINK_CREATE,
 };
 
 static const int families[] = {AF_UNIX, AF_INET, AF_INET6};

@@ -221,8 +221,10 @@ int main(int argc, char **argv)
 	struct probe *probe = NULL;
 
 	if (argc >= 2 && !strcmp(argv[1], "check"))
-		return probe_check_host(argc > 2 ? attach_parse(argv[2]) : ATTACH_AUTO, print_line, NULL) ? 4
-													  : 0;
+		return probe_check_host(argc > 2 ? attach_parse(argv[2]) : ATTACH_AUTO, false, print_line,
+					NULL)
+			   ? 4
+			   : 0;
 	for (int i = 1; i < argc; i++)
 		if (!parse(&dump, argv[i]))
 			return 2;

@@ -154,6 +154,22 @@ def test_a_refused_attachment_names_what_was_done(observer):
         assert "attaching" in said
 
 
+@pytest.mark.parametrize("mode", ["tracepoint", "fexit", "kprobe"])
+def test_a_mode_that_is_asked_for_is_taken_or_refused_for_the_reason_that_check_gives(observer, mode):
+    _, table = ended(observer, [BINARY], "--check")
+    found = re.search(f"^attach by {mode}: (usable|not usable: (.*))$", table, re.MULTILINE)
+    observer.config["attach"] = mode
+    observer.write()
+    if found.group(1) == "usable":
+        start(observer, [BINARY])
+        assert observer.metrics().get("mirror_observer_attach_mode", mode=mode) == 1
+        return
+    for said in refused(observer, [BINARY]):
+        assert found.group(2) in said
+    code, said = ended(observer, [BINARY], "--check")
+    assert code == 4 and "privileges: sufficient" in said and "attach mode: none" in said
+
+
 def test_tracefs_is_not_needed(observer):
     script = "umount -l /sys/kernel/tracing 2>/dev/null || :; umount -l /sys/kernel/debug 2>/dev/null || :; " \
              "test ! -e /sys/kernel/tracing/events"

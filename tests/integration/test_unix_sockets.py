@@ -2,18 +2,23 @@
 """pgpool-II reaches both servers by Unix-domain sockets; the servers' own counts are the truth."""
 
 import os
+import re
 
 import psycopg
 import pytest
 from conftest import cannot_run
 
-from harness import Client, Observer, Pgpool, Stand, pgbench, wait_for
+from harness import Client, Observer, Pgpool, Stand, cluster, pgbench, wait_for
 
 NAME = "app_mirror"
 
 
 def address(server):
     return f"unix:{server.directory}/.s.PGSQL.{server.port}"
+
+
+def by_path(stand):
+    return [cluster((address(stand.primary), "app"), (address(stand.mirror), "app"), name=NAME)]
 
 
 @pytest.fixture(scope="module")
@@ -34,13 +39,11 @@ def stand():
 def observe(stand):
     running = []
 
-    def start(fresh=True):
-        cluster = {"name": NAME, "primary": {"address": address(stand.primary), "database": "app"},
-                   "mirror": {"address": address(stand.mirror), "database": "app"}}
+    def start(fresh=True, clusters=None, **keys):
         if fresh:
             stand.pgpool.stop()
-        running.append(Observer(stand.directory, [cluster], name=f"observer{len(running)}",
-                                attach=os.environ.get("MO_ATTACH", "auto")))
+        running.append(Observer(stand.directory, clusters or by_path(stand), name=f"observer{len(running)}",
+                                attach=os.environ.get("MO_ATTACH", "auto"), **keys))
         if fresh:
             stand.pgpool.start()
             stand.reset_counts()
@@ -114,16 +117,43 @@ def test_a_unix_connection_that_the_proxy_closes_is_gone(stand, observe):
     stand.pgpool.start()
 
 
-def test_each_connect_to_the_socket_of_a_stopped_mirror_is_one_connection_failure(stand, observe):
-    observer = observe()
+def assert_failed_connects_count(stand, observer, times):
     stand.mirror.stop()
     try:
-        for _ in range(3):
+        for _ in range(times):
             with pytest.raises(psycopg.OperationalError):
                 Client(stand.pgpool).close()
         metrics = observer.settled()
-        assert failures(metrics, "connection") == 3
+        assert failures(metrics, "connection") == times
         assert metrics.get("pgdog_mirror_connection_attempts_total", cluster=NAME, target="mirror",
-                           result="unreachable") == 3  # a stopped server takes its socket along
+                           result="unreachable") == times  # a stopped server takes its socket along
     finally:
         stand.mirror.start()
+
+
+def test_each_connect_to_the_socket_of_a_stopped_mirror_is_one_connection_failure(stand, observe):
+    assert_failed_connects_count(stand, observe(), 3)
+
+
+def reloaded_with_paths(stand, observer):
+    """What the daemon, which has no privilege any more, says to a configuration with its first `unix:` addresses."""
+    before = len(observer.process.output())
+    observer.config["clusters"] = by_path(stand)
+    observer.write()
+    observer.reload()
+    return wait_for(lambda: re.search("configuration reloaded|reload refused.*", observer.process.output()[before:]),
+                    "an answer to the reload").group()
+
+
+def test_the_first_unix_address_may_come_by_a_reload_except_in_kprobes(stand, observe):
+    observer = observe(clusters=[cluster(stand.primary, stand.mirror, name=NAME)], user="nobody")
+    said = reloaded_with_paths(stand, observer)
+    if observer.metrics().sum("mirror_observer_attach_mode", mode="kprobe"):
+        assert "the first `unix:` address needs a restart here" in said
+        assert "attach mode kprobe" in said
+        assert observer.status("/-/ready") == 200
+        return
+    assert said == "configuration reloaded"
+    pgbench(stand.pgpool, clients=2, transactions=20)
+    assert statements(agreed(stand, observer), "mirror") > 0
+    assert_failed_connects_count(stand, observer, 1)

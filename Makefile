@@ -35,7 +35,7 @@ UNIT      := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/te
 
 TEST_PROGRAMS := $(patsubst tests/integration/%.c,$(BUILD)/tests/%,$(wildcard tests/integration/*.c))
 
-.PHONY: all unit test-programs check check-queue check-differential check-kernels lint install demo bench bench-match bench-pipeline fuzz FORCE clean help print-cflags
+.PHONY: all unit test-programs check check-queue check-differential check-kernels lint install demo bench bench-attach bench-match bench-pipeline fuzz FORCE clean help print-cflags
 .SECONDARY:
 all: $(BUILD)/mirror-observer
 
@@ -157,6 +157,12 @@ demo:
 bench:
 	tests/bench/bench
 
+# What a send and its receive cost in each attach mode: on this kernel in ns, and on one that has all modes, in an emulator, in
+# instructions.
+bench-attach: $(BUILD)/bench/bench_attach
+	$<
+	tests/vm/shell --icount 6.12 $(abspath $<) --instructions --rounds 1
+
 # What one statement costs in matching, and its memory.
 bench-match: $(BUILD)/bench/bench_match
 	$<
@@ -194,6 +200,7 @@ help:
 	@echo 'make lint      format, include rules, licence lines, shell, man pages, documentation of metrics and keys'
 	@echo 'make demo      scripts/demo: real servers, a real proxy, true figures (as root)'
 	@echo 'make bench     what observing costs, measured (as root)'
+	@echo 'make bench-attach  what a send and its receive cost in each attach mode (as root, a virtual machine too)'
 	@echo 'make bench-match  what matching costs for each statement, in time and memory'
 	@echo 'make bench-pipeline  what decoding and counting cost for each statement, and each idle connection'
 	@echo 'make install   to PREFIX=$(PREFIX), below DESTDIR'

@@ -12,6 +12,8 @@ import tempfile
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 BUSYBOX = "/bin/busybox"
+# What the host has enabled would wait for a network, or for devices.
+SYSTEMD = "systemd.show_status=0 systemd.firstboot=0 systemd.mask=systemd-timesyncd.service fstab=no"
 QEMU = "qemu-system-x86_64"
 
 
@@ -34,7 +36,7 @@ def cpio(entries):
     return bytes(out)
 
 
-def initramfs(kernel):
+def initramfs(kernel, systemd):
     def file(path):
         with open(path, "rb") as source:
             return source.read()
@@ -42,6 +44,7 @@ def initramfs(kernel):
     return cpio([("bin", 0o40755, b""), ("modules", 0o40755, b""), ("bin/busybox", 0o100755, file(BUSYBOX)),
                  ("init", 0o100755, file(os.path.join(HERE, "init"))),
                  ("modules/order", 0o100644, "\n".join(name for name, _ in modules).encode()),
+                 *([("modules/systemd", 0o100644, b"")] if systemd else []),
                  *((f"modules/{name}.ko", 0o100644, content) for name, content in modules)])
 
 
@@ -49,24 +52,26 @@ class Failed(Exception):
     """The machine ended without the command's status: its console's last lines."""
 
 
-def run(kernel, command, timeout=600, cpus=2, memory="3G", echo=None):
+def run(kernel, command, timeout=600, cpus=2, memory="3G", echo=None, options=(), systemd=False):
     """Boots, runs the shell command as root, halts. Returns (exit status, output).
 
     Inside, /out is a directory shared with the host that is gone afterwards. echo is called with the output as it comes.
+    systemd: the command is a service of the host's systemd, without the units that the host has enabled.
     """
     with tempfile.TemporaryDirectory(prefix="mo-vm.", dir="/tmp") as directory:
         out = os.path.join(directory, "out")
         os.mkdir(out)
         with open(os.path.join(directory, "initramfs"), "wb") as file:
-            file.write(initramfs(kernel))
+            file.write(initramfs(kernel, systemd))
         with open(os.path.join(out, "command"), "w", encoding="utf-8") as file:
             file.write(command + "\n")
         console = os.path.join(directory, "console")
         arguments = [QEMU, "-machine", "q35,accel=tcg", "-cpu", "max", "-smp", str(cpus), "-m", memory, "-nodefaults",
                      "-nographic", "-no-reboot", "-serial", f"file:{console}", "-kernel", kernel.image,
                      "-initrd", os.path.join(directory, "initramfs"),
-                     "-append", "console=ttyS0 panic=-1 quiet mitigations=off nokaslr",
+                     "-append", f"console=ttyS0 panic=-1 quiet mitigations=off nokaslr {SYSTEMD if systemd else ''}",
                      "-virtfs", "local,path=/,mount_tag=host,security_model=none,readonly=on,multidevs=remap",
+                     *options,
                      "-virtfs", f"local,path={out},mount_tag=out,security_model=none,multidevs=remap"]
         with subprocess.Popen(arguments, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                               stderr=subprocess.PIPE, text=True) as qemu:

@@ -185,6 +185,7 @@ install: all
 	sed 's,/usr/local/bin/,$(PREFIX)/bin/,' docs/systemd/mirror-observer.service \
 		>$(DESTDIR)$(PREFIX)/lib/systemd/system/mirror-observer.service
 	install -D -m 644 docs/systemd/mirror-observer.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/mirror-observer.conf
+	install -D -m 644 docs/systemd/mirror-observer.tmpfiles $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/mirror-observer.conf
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/doc/mirror-observer docs/kubernetes/daemonset.yaml
 
 clean:

@@ -47,6 +47,13 @@ def test_the_unit_starts_what_was_installed(installed, unit):
     assert re.search(rf"^u {account} ", (installed / "lib/sysusers.d/mirror-observer.conf").read_text(), re.MULTILINE)
 
 
+def test_what_the_unit_binds_is_what_tmpfiles_makes_for_its_account(installed, unit):
+    made = (installed / "lib/tmpfiles.d/mirror-observer.conf").read_text(encoding="ascii")
+    account = values(unit, "User")[0]
+    assert re.search(rf"^d {values(unit, 'BindPaths')[0]} 0700 {account} {account} ", made, re.MULTILINE)
+    assert values(unit, "BindPaths") == values(unit, "ReadWritePaths")
+
+
 def test_systemd_knows_every_line_of_the_unit(unit):
     """That the program is not at its place on this machine is no fault of the unit."""
     said = [line for line in analyze("verify", "--man=no", unit).stderr.splitlines()

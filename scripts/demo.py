@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The running part of scripts/demo: demo.py SECONDS (0 = until Ctrl-C)."""
+"""The running part of scripts/demo: demo.py SECONDS MODES (0 = until Ctrl-C)."""
 
 import collections
 import contextlib
@@ -15,10 +15,10 @@ import psycopg
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "tests"))
 from harness import Client, Observer, Pgbench, Stand, cluster, interruptible, leftovers  # noqa: E402
-from harness.load import MODES  # noqa: E402
 from harness.observer import BINARY  # noqa: E402
 
 NAME = "app_mirror"
+CLIENTS = 8  # of pgbench, over all modes
 EVERY = 3.0  # seconds between two lines of the table
 COLUMNS = ("time", "requests", "failed", "connection", "timeout", "query_exec", "success %", "connections", "queue",
            "lost bytes")
@@ -124,7 +124,7 @@ def tell(observer):
     subprocess.run([BINARY, "readiness", "--url", observer.url], check=False)
 
 
-def demonstrate(stand, seconds):
+def demonstrate(stand, seconds, modes):
     stand.primary.query("CREATE TABLE only_on_primary (a int)")
     stand.reset_counts()
     with Observer(stand.directory, [cluster(stand.primary, stand.mirror, NAME)], port=free_listen_port()) as observer:
@@ -135,8 +135,8 @@ def demonstrate(stand, seconds):
         trouble.start()
         try:
             with contextlib.ExitStack() as stack:
-                loads = [stack.enter_context(Pgbench(stand.pgpool, stand.path(f"{mode}.log"), mode=mode, clients=2,
-                                                     seconds=10**6)) for mode in MODES]
+                loads = [stack.enter_context(Pgbench(stand.pgpool, stand.path(f"{mode}.log"), mode=mode,
+                                                     clients=CLIENTS // len(modes), seconds=10**6)) for mode in modes]
                 watch(observer, loads, trouble, seconds)
                 for load in loads:
                     load.signal(signal.SIGALRM)  # as at the end of its time: each client finishes its transaction
@@ -160,14 +160,14 @@ def free_listen_port():
             return None
 
 
-def main(seconds):
+def main(seconds, modes):
     interruptible()
     agree, directory = False, None
     try:
         print("starting two PostgreSQL servers and pgpool-II ...", flush=True)
         with Stand("mirror-observer-demo", children=16) as stand:
             directory = stand.directory
-            agree = demonstrate(stand, seconds)
+            agree = demonstrate(stand, seconds, modes)
         print("\nThe observer's counts and the servers' own agree." if agree else "\nThe counts do not agree.")
     except KeyboardInterrupt:
         print("\ninterrupted", file=sys.stderr)
@@ -181,4 +181,4 @@ def main(seconds):
     return 0 if agree and not left else 1
 
 
-sys.exit(main(int(sys.argv[1])))
+sys.exit(main(int(sys.argv[1]), sys.argv[2].split(",")))

@@ -151,11 +151,23 @@ static void step(struct kernel *kernel, uint8_t what, const uint8_t *data, uint1
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static const struct session_options options = {200, 8, 4096, 20, 30000000000ull, ignored};
+	static const struct session_options options = {.queue_max = 200,
+						       .prepared_max = 8,
+						       .prepared_bytes = 4096,
+						       .provisional_max = 20,
+						       .request_timeout_ns = 30000000000ull,
+						       .results = RESULTS_SET,
+						       .ignored = ignored};
 	static const struct stream_options stream_options = {65536, STREAM_GAP_AFTER};
 	struct watch watch = {0};
-	struct session_sink sink = {&watch,       on_startup, on_sent,  on_answered,
-				    on_statement, on_request, on_error, on_note};
+	struct session_sink sink = {.ctx = &watch,
+				    .startup = on_startup,
+				    .sent = on_sent,
+				    .answered = on_answered,
+				    .statement = on_statement,
+				    .request = on_request,
+				    .error = on_error,
+				    .note = on_note};
 	struct stream_sink bytes = {.ctx = &watch, .bytes = on_bytes, .gap = on_gap};
 	struct kernel kernel = {0};
 

@@ -47,25 +47,16 @@ void account_pop(struct session *session)
 void account_query(struct session *session, const struct item *item, const struct answer *answer,
 		   bool skipped)
 {
-	struct session_query query = {
-	    .serial = item->serial,
-	    .sent_ns = item->sent_ns,
-	    .key = {item->key.word[0], item->key.word[1]},
-	    .keyed = item->flags & ITEM_KEYED,
-	    .ignored = item->flags & ITEM_IGNORED,
-	    .control = item->flags & ITEM_CONTROL,
-	    .in_block = item->flags & ITEM_IN_BLOCK,
-	    .text = "",
-	    .done_ns = session->now_ns,
-	    .outcome = answer->fault.outcome,
-	    .skipped = skipped,
-	    .statements = answer->statements,
-	    .rows = answer->rows,
-	    .result = result_of(answer),
-	};
+	struct session_query query = session_query_of(item);
 
 	if (item->flags & ITEM_SETTLED)
 		return;
+	query.done_ns = session->now_ns;
+	query.outcome = answer->fault.outcome;
+	query.skipped = skipped;
+	query.statements = answer->statements;
+	query.rows = answer->rows;
+	query.result = result_of(answer);
 	memcpy(query.sqlstate, answer->fault.sqlstate, sizeof(query.sqlstate));
 	outbox_answered(session, &query);
 }

@@ -103,20 +103,12 @@ struct seen_text {
 /* In place where it is NUL-terminated and short enough, else a cut copy. */
 static void emit_sent(struct session *session, const struct item *item, const struct seen_text *seen)
 {
-	struct session_query query = {
-	    .serial = item->serial,
-	    .sent_ns = item->sent_ns,
-	    .key = {item->key.word[0], item->key.word[1]},
-	    .keyed = item->flags & ITEM_KEYED,
-	    .ignored = item->flags & ITEM_IGNORED,
-	    .control = item->flags & ITEM_CONTROL,
-	    .in_block = item->flags & ITEM_IN_BLOCK,
-	    .text = seen->text,
-	    .text_len = seen->len,
-	    .text_cut = !seen->whole,
-	};
+	struct session_query query = session_query_of(item);
 	char *copy = NULL;
 
+	query.text = seen->text;
+	query.text_len = seen->len;
+	query.text_cut = !seen->whole;
 	if (!seen->whole || seen->len > SESSION_TEXT_MAX) {
 		query.text_cut = true;
 		query.text_len = seen->len > SESSION_TEXT_MAX ? SESSION_TEXT_MAX : seen->len;

@@ -182,6 +182,19 @@ void result_free(struct session *session);
 /* session_error.c */
 void session_error(struct session *session, const struct frame *frame);
 
+/* What its item says of a query: all but text and answer. */
+static inline struct session_query session_query_of(const struct item *item)
+{
+	return (struct session_query){.serial = item->serial,
+				      .sent_ns = item->sent_ns,
+				      .key = {item->key.word[0], item->key.word[1]},
+				      .keyed = item->flags & ITEM_KEYED,
+				      .ignored = item->flags & ITEM_IGNORED,
+				      .control = item->flags & ITEM_CONTROL,
+				      .in_block = item->flags & ITEM_IN_BLOCK,
+				      .text = ""};
+}
+
 /* session_account.c */
 void account_touch(struct request *request, const struct item *item);
 void account_pop(struct session *session);

@@ -46,7 +46,7 @@ pool_passwd = '{directory}/pool_passwd'
 """
 
 # A backend that fails is kept: without the flag pgpool-II would go on with the other one alone.
-BACKEND = """backend_hostname{i} = '{server.host}'
+BACKEND = """backend_hostname{i} = '{host}'
 backend_port{i} = {server.port}
 backend_weight{i} = 1
 backend_data_directory{i} = '{directory}/none{i}'
@@ -57,12 +57,15 @@ backend_flag{i} = 'DISALLOW_TO_FAILOVER'
 class Pgpool:
     host = "127.0.0.1"
 
-    def __init__(self, directory, servers, children=16, max_pool=1, settings="", passwords=""):
-        self.directory = os.path.join(directory, "pgpool")
+    def __init__(self, directory, servers, children=16, max_pool=1, settings="", passwords="", name="pgpool",
+                 by_path=False):
+        """by_path: the servers are reached by their Unix-domain sockets."""
+        self.directory = os.path.join(directory, name)
         self.port = free_port()
         self.children = children
         os.makedirs(self.directory, exist_ok=True)
-        backends = "".join(BACKEND.format(i=i, server=s, directory=self.directory) for i, s in enumerate(servers))
+        backends = "".join(BACKEND.format(i=i, server=s, host=s.directory if by_path else s.host,
+                                          directory=self.directory) for i, s in enumerate(servers))
         self._write("pgpool.conf", SETTINGS.format(port=self.port, pcp_port=free_port(), directory=self.directory,
                                                    backends=backends, children=children, max_pool=max_pool)
                     + settings)

@@ -75,6 +75,11 @@ class Server:
     def address(self):
         return f"{self.host}:{self.port}"
 
+    @property
+    def path_address(self):
+        """Of the Unix-domain socket, as in the observer's configuration."""
+        return f"unix:{self.directory}/.s.PGSQL.{self.port}"
+
     def start(self):
         # SIGINT is PostgreSQL's fast shutdown: open sessions are ended.
         self.process = Process([f"{BIN}/postgres", "-D", self.data], f"{self.directory}/server.log", user=USER,

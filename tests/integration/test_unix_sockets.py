@@ -13,12 +13,8 @@ from harness import Client, Observer, Pgpool, Stand, cluster, pgbench, wait_for
 NAME = "app_mirror"
 
 
-def address(server):
-    return f"unix:{server.directory}/.s.PGSQL.{server.port}"
-
-
 def by_path(stand):
-    return [cluster((address(stand.primary), "app"), (address(stand.mirror), "app"), name=NAME)]
+    return [cluster((stand.primary.path_address, "app"), (stand.mirror.path_address, "app"), name=NAME)]
 
 
 @pytest.fixture(scope="module")
@@ -27,11 +23,9 @@ def stand():
     if why:
         pytest.skip(why)
     with Stand("mo-unix", children=0) as it:
-        by_path = "".join(f"backend_hostname{i} = '{server.directory}'\n"
-                          for i, server in enumerate((it.primary, it.mirror)))
         for server in (it.primary, it.mirror):
             os.chmod(server.directory, 0o755)
-        with Pgpool(it.directory, (it.primary, it.mirror), children=4, settings=by_path) as it.pgpool:
+        with Pgpool(it.directory, (it.primary, it.mirror), children=4, by_path=True) as it.pgpool:
             yield it
 
 

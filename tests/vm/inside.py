@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: MIT
-"""What runs on a kernel under test: for each attach mode, capture byte by byte and a load between real servers.
+"""What runs on a kernel under test: for each attach mode, capture byte by byte and a load between real servers, by TCP
+and by Unix-domain sockets.
 
 Usage: tests/vm/inside.py [--all] MODE...
 
 Writes a line of JSON per mode to standard output, beginning with `CELL `: {"mode", "result", "seconds"}; the result is
-`ok`, "skipped: why" or "failed: what". --all: every test of the capture, not a choice.
+`ok`, "skipped: why" or "failed: what". --all: every test of the capture, not a choice, and those of Unix-domain sockets.
 """
 
 import glob
@@ -40,17 +41,17 @@ def not_usable(mode, program=f"{BUILD}/tests/probe_dump"):
     return found.group(1) if found else f"probe_dump ended with {check.returncode}: {check.stderr.strip()}"
 
 
-def capture(mode, choice, **environment):
-    """The tests of what is captured; RuntimeError with pytest's last lines."""
-    path = os.path.join(ROOT, "tests/integration/test_capture.py")
+def run_tests(name, mode, choice, **environment):
+    """A file of tests; RuntimeError with pytest's last lines."""
+    path = os.path.join(ROOT, "tests/integration", name)
     choice = ["-k", " or ".join(re.sub(r"\W+", " and ", one) for one in choice)] if choice else []
     run = subprocess.run([sys.executable, "-B", "-m", "pytest", "-p", "no:cacheprovider", "-q", "-x", path, *choice],
                          env={**os.environ, "MO_ATTACH": mode, "MO_TEST_SECONDS": "120", "MO_NO_BUILD": "1",
                               **environment},
                          capture_output=True, text=True, check=False)
     if run.returncode:
-        raise RuntimeError(f"the capture's tests: {run.stdout[-1500:]}")
-    return run.stdout.strip().splitlines()[-1]
+        raise RuntimeError(f"{name}: {run.stdout[-1500:]}")
+    return run.stdout.strip().splitlines()[-1].split(" in ")[0]
 
 
 def expect(what, value, wanted):
@@ -78,21 +79,53 @@ def observe(stand, mode):
         metrics = observer.settled(quiet=1.5, timeout=60)
         expect("statements", {target: statements(metrics, target) for target in truth}, truth)
         expect("lost bytes", metrics.sum("mirror_observer_lost_bytes_total"), 0)
-        fail_to_connect(stand, observer)
+        fail_to_connect(stand, observer, stand.pgpool, "refused")
         return truth["mirror"]
 
 
-def fail_to_connect(stand, observer):
+def reload_with_paths(stand, observer, mode):
+    """The first `unix:` addresses by a reload; True if that was refused, as in kprobes it must be."""
+    observer.config["clusters"] = [harness.cluster((stand.primary.path_address, "app"), (stand.mirror.path_address, "app"))]
+    observer.write()
+    before = len(observer.process.output())
+    observer.reload()
+    said = harness.wait_for(lambda: re.search("configuration reloaded|reload refused.*",
+                                              observer.process.output()[before:]), "an answer to the reload").group()
+    expect("the reload is refused", "the first `unix:` address needs a restart here" in said, mode == "kprobe")
+    return mode == "kprobe"
+
+
+def observe_by_path(stand, mode):
+    """The same by Unix-domain sockets, of which the observer hears when it runs, where the mode allows that."""
+    stand.pgpool.stop()
+    with harness.Observer(stand.directory, [harness.cluster(stand.primary, stand.mirror)], name=f"path_{mode}",
+                          attach=mode) as observer, \
+            harness.Pgpool(stand.directory, (stand.primary, stand.mirror), name="path", children=4,
+                           by_path=True) as pgpool:
+        if reload_with_paths(stand, observer, mode):
+            observer.stop()
+            observer.start("--fresh", timeout=120)
+        stand.reset_counts()
+        harness.pgbench(pgpool, mode="extended", clients=2, transactions=10)
+        truth = stand.settled_counts(quiet=1.5, timeout=120)
+        metrics = observer.settled(quiet=1.5, timeout=60)
+        expect("statements by path", {target: statements(metrics, target) for target in truth}, truth)
+        expect("lost bytes by path", metrics.sum("mirror_observer_lost_bytes_total"), 0)
+        fail_to_connect(stand, observer, pgpool, "unreachable")
+    return truth["mirror"]
+
+
+def fail_to_connect(stand, observer, pgpool, how):
     stand.mirror.stop()
     try:
-        harness.Client(stand.pgpool).close()
+        harness.Client(pgpool).close()
         raise RuntimeError("pgpool-II answered without its second server")
     except psycopg.OperationalError:
         pass
     metrics = observer.settled(quiet=1.5, timeout=60)
     stand.mirror.start()
-    expect("refused connects", metrics.get("pgdog_mirror_connection_attempts_total", cluster=NAME, target="mirror",
-                                           result="refused"), 1)
+    expect(f"{how} connects", metrics.get("pgdog_mirror_connection_attempts_total", cluster=NAME, target="mirror",
+                                          result=how), 1)
     expect("connection failures", metrics.get("pgdog_mirror_failures_total", cluster=NAME, error_type="connection"), 1)
 
 
@@ -103,16 +136,18 @@ def try_compilers(mode):
         if why:
             raise RuntimeError(f"{program}: {why}")
     for program in COMPILERS[-1:]:
-        capture(mode, CHOICE[:2], MO_PROBE_DUMP=program)
+        run_tests("test_capture.py", mode, CHOICE[:2], MO_PROBE_DUMP=program)
     return ", ".join(os.path.basename(os.path.dirname(program)) for program in COMPILERS)
 
 
 def cell(mode, stand, everything):
-    tests = capture(mode, [] if everything else CHOICE)
+    tests = run_tests("test_capture.py", mode, [] if everything else CHOICE)
+    if everything:
+        tests += f", of Unix-domain sockets {run_tests('test_unix_sockets.py', mode, [])}"
     compilers = try_compilers(mode)
-    count = observe(stand, mode)
-    return (f"ok: {tests.split(' in ')[0]}; {count:.0f} statements on each server as it counted them"
-            + (f"; objects of {compilers}" if compilers else ""))
+    count, by_path = observe(stand, mode), observe_by_path(stand, mode)
+    return (f"ok: {tests}; {count:.0f} statements on each server as it counted them, "
+            f"{by_path:.0f} by Unix-domain sockets" + (f"; objects of {compilers}" if compilers else ""))
 
 
 def main():

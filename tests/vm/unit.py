@@ -60,6 +60,8 @@ def configure(*clusters, **keys):
                    "clusters": [{"name": name, "primary": {"address": "127.0.0.1:1"},
                                  "mirror": {"address": f"127.0.0.1:{port}"}} for port, name in enumerate(clusters, 2)],
                    **keys}, file)
+    os.chmod(CONFIG, 0o640)
+    os.chown(CONFIG, 0, pwd.getpwnam(ACCOUNT).pw_gid)
 
 
 def page(path):

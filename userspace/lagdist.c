@@ -10,13 +10,15 @@
 #define BINS        LAGDIST_BINS
 #define FIRST_SHIFT 16 /* bin 0 ends at 2^16 ns */
 #define CERTAIN     300
+#define NEWEST_MIN  2
 #define NEWEST      20
-#define SLOWER      0.3
-#define RANKS       100.0 /* in which the weight of certain observations falls by e */
+#define CHANCE      1e-3 /* that the newest few are quicker than the others without a reason */
+#define RANKS       50.0 /* in which the weight of certain observations falls by e */
 #define AMBIGUOUS   384
 #define WINDOW_NS   10000000000ull /* older observations say nothing of now */
 #define PERIOD_NS   100000000ull   /* between two estimations from ambiguous observations */
-#define BATCH       16             /* certain observations between two from those alone */
+#define BATCH       16             /* certain observations between two from those alone ... */
+#define BATCH_NS    5000000ull     /* ... or fewer after that time */
 #define ENOUGH      100            /* certain observations that make ambiguous ones superfluous */
 #define FRESH_NS    1000000000ull  /* ... if they are as new as this */
 #define ROUNDS      3              /* of expectation maximisation; more of them fit the noise */
@@ -39,7 +41,7 @@ struct lagdist {
 	uint64_t ambiguous_time[AMBIGUOUS];
 	uint64_t certain_count, ambiguous_count; /* ever */
 	uint64_t updated;                        /* when ambiguous ones were last used */
-	uint64_t certain_used;                   /* certain ones that the estimate knows */
+	uint64_t certain_used, certain_at;       /* certain ones that the estimate knows, and since when */
 	struct lagsearch search;
 	uint64_t searched;     /* ambiguous observations that went into the search */
 	float edges[BINS + 1]; /* seconds */
@@ -47,6 +49,7 @@ struct lagdist {
 	float below[BINS + 1];
 	uint64_t median, longest;
 	uint64_t reach; /* the lag that is possible by now */
+	bool guesses;
 	double weight;
 };
 
@@ -140,23 +143,37 @@ static const struct certain *newest_certain(const struct lagdist *dist, uint64_t
 	return &dist->certain[(dist->certain_count - 1 - rank) % CERTAIN];
 }
 
+/* Observations among the newest `count`, but for the newest few, that took more than `limit`. */
+static uint64_t slower_than(const struct lagdist *dist, uint64_t limit, uint64_t few, uint64_t count)
+{
+	uint64_t slower = 0;
+
+	for (uint64_t rank = few; rank < count; rank++)
+		slower += newest_certain(dist, rank)->lag > limit;
+	return slower;
+}
+
 /*
  * How many of the certain observations still tell something. A backlog can be gone at once: when the newest
- * few all took less than half of what a good part of the others took, those belong to the past.
+ * few all took less than half of what a good part of the others took, those belong to the past. The greater
+ * that part, the fewer are needed to tell that it is no chance: after a stall two, while 20 of them may
+ * take a quarter of a second in which all that was sent during the stall still seems to be on its way.
  */
 static uint64_t relevant(const struct lagdist *dist)
 {
-	uint64_t count = dist->certain_count < CERTAIN ? dist->certain_count : CERTAIN, longest = 0,
-		 slower = 0;
+	uint64_t count = dist->certain_count < CERTAIN ? dist->certain_count : CERTAIN, longest = 0;
+	double quicker;
 
-	if (count <= NEWEST)
-		return count;
-	for (uint64_t rank = 0; rank < NEWEST; rank++)
-		if (newest_certain(dist, rank)->lag > longest)
-			longest = newest_certain(dist, rank)->lag;
-	for (uint64_t rank = NEWEST; rank < count; rank++)
-		slower += newest_certain(dist, rank)->lag > 2 * longest;
-	return slower > SLOWER * (double)count ? NEWEST : count;
+	for (uint64_t few = 1; few <= NEWEST && few < count; few++) {
+		if (newest_certain(dist, few - 1)->lag > longest)
+			longest = newest_certain(dist, few - 1)->lag;
+		if (few < NEWEST_MIN)
+			continue;
+		quicker = 1 - (double)slower_than(dist, 2 * longest, few, count) / (double)(count - few);
+		if (pow(quicker, (double)few) < CHANCE)
+			return few;
+	}
+	return count;
 }
 
 static double certain_shares(const struct lagdist *dist, uint64_t now, double tau, float *out)
@@ -286,7 +303,7 @@ static double maximise(struct lagdist *dist, uint64_t now, double tau, const flo
 	return sum;
 }
 
-static uint64_t quantile(const struct lagdist *dist, double wanted)
+uint64_t lagdist_quantile(const struct lagdist *dist, double wanted)
 {
 	unsigned b = 0;
 	double inside;
@@ -314,8 +331,9 @@ static void summarise(struct lagdist *dist, uint64_t now, bool with_ambiguous)
 	dist->below[0] = 0;
 	for (unsigned b = 0; b < BINS; b++)
 		dist->below[b + 1] = dist->below[b] + dist->share[b];
-	dist->median = quantile(dist, 0.5);
-	dist->longest = with_ambiguous ? quantile(dist, 0.97) : longest_certain(dist, now);
+	dist->median = lagdist_quantile(dist, 0.5);
+	dist->guesses = with_ambiguous;
+	dist->longest = with_ambiguous ? lagdist_quantile(dist, 0.97) : longest_certain(dist, now);
 }
 
 static void estimate_certain(struct lagdist *dist, uint64_t now)
@@ -329,6 +347,7 @@ static void estimate_certain(struct lagdist *dist, uint64_t now)
 		normalise(dist->share);
 	}
 	dist->certain_used = dist->certain_count;
+	dist->certain_at = now;
 	summarise(dist, now, false);
 	dist->reach = dist->longest + REACH_NS;
 }
@@ -353,11 +372,12 @@ static void estimate_both(struct lagdist *dist, uint64_t now)
 void lagdist_update(struct lagdist *dist, uint64_t now)
 {
 	uint64_t fresh = dist->certain_count - dist->certain_used;
+	bool due = fresh >= BATCH || now > dist->certain_at + BATCH_NS || dist->certain_count < CERTAIN;
 
 	if (dist->ambiguous_count != dist->searched && lagdist_wants_ambiguous(dist, now)) {
 		if (now - dist->updated >= PERIOD_NS || dist->certain_count + dist->ambiguous_count < 20)
 			estimate_both(dist, now);
-	} else if (fresh >= BATCH || (fresh && dist->certain_count < CERTAIN)) {
+	} else if (fresh && due) {
 		estimate_certain(dist, now);
 	}
 }
@@ -379,6 +399,11 @@ uint64_t lagdist_median(const struct lagdist *dist)
 uint64_t lagdist_longest(const struct lagdist *dist)
 {
 	return dist->longest;
+}
+
+bool lagdist_guesses(const struct lagdist *dist)
+{
+	return dist->guesses;
 }
 
 double lagdist_weight(const struct lagdist *dist)

@@ -49,8 +49,11 @@ float *lagdist_ambiguous(struct lagdist *dist, uint64_t now_ns);
 void lagdist_update(struct lagdist *dist, uint64_t now_ns);
 
 double lagdist_cdf(const struct lagdist *dist, uint64_t lag_ns);
+uint64_t lagdist_quantile(const struct lagdist *dist, double part);
 uint64_t lagdist_median(const struct lagdist *dist);
 uint64_t lagdist_longest(const struct lagdist *dist); /* the longest that is not an outlier */
-double lagdist_weight(const struct lagdist *dist);    /* observations behind it, ambiguous ones at less */
+/* Lags are judged from ambiguous observations, for want of certain ones. */
+bool lagdist_guesses(const struct lagdist *dist);
+double lagdist_weight(const struct lagdist *dist); /* observations behind it, ambiguous ones at less */
 
 #endif

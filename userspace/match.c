@@ -12,6 +12,8 @@
 #include "halves.h"
 #include "hotkeys.h"
 #include "lagdist.h"
+#include "lagsample.h"
+#include "level.h"
 #include "match.h"
 #include "matchclock.h"
 #include "recent.h"
@@ -21,7 +23,8 @@
 #define EARLY_NS          250000000ull /* how long a mirror statement may be ahead of its twin */
 #define STEPS             64           /* of one walk over the statements of a key */
 #define CERTAIN_WEIGHT    (1.0 / 256)
-#define CERTAIN_SCARCE    0.15 /* below this share of certain pairs all lags are sampled */
+#define CERTAIN_SCARCE    0.15               /* below this share of certain pairs others must tell the lag */
+#define GOLDEN            0.6180339887498949 /* its multiples, modulo 1, are spread evenly */
 #define SILENCE_MIN_NS    1000000000ull
 #define STANDSTILL        0.01 /* prior probability that a silent mirror stands still */
 
@@ -38,7 +41,9 @@ struct match {
 	struct capacity capacity;
 	struct copies copies;
 	struct backlog backlog;
-	bool whole; /* all was mirrored when the backlog began, so that the depth is well known */
+	struct level level;
+	struct lagsample lags;
+	uint64_t draws; /* from the lags' distribution */
 	uint32_t blocks;
 	uint32_t deferred; /* mirror statements that have arrived but are not paired yet */
 	double certain;    /* share of certain ones among the pairs */
@@ -71,6 +76,8 @@ int match_new(struct match **out, const struct match_options *options, const str
 		err = recent_new(&match->recent);
 	if (!err)
 		err = depth_new(&match->depth, 4 * match->options.horizon_ns);
+	match->lags.emit = sink->lag;
+	match->lags.ctx = sink->ctx;
 	match->halves.ctx = sink->ctx;
 	match->halves.finished = sink->pair;
 	*out = match;
@@ -175,10 +182,30 @@ static uint32_t enter(struct match *match, struct match_connection *connection,
 	return index;
 }
 
-static void sample_lag(struct match *match, uint64_t lag)
+/* Certain pairs are too few to stand for all. */
+static bool scarce(const struct match *match)
 {
-	if (match->sink.lag)
-		match->sink.lag(match->sink.ctx, lag);
+	return match->certain < CERTAIN_SCARCE;
+}
+
+/* The count of level.h is to be believed, not how old what waits is. */
+static bool counts(const struct match *match)
+{
+	return scarce(match) && lagdist_guesses(match->dist) && level_leads(&match->level);
+}
+
+/* Lags are short, and surely so: what a search among ambiguous observations says, it says firmly. */
+static bool settled(const struct match *match)
+{
+	return !lagdist_guesses(match->dist) || lagdist_longest(match->dist) < BACKLOG_MIN_NS;
+}
+
+/* Whether the statements differ enough to tell lag and depth. */
+static bool tells(const struct match *match, uint64_t now)
+{
+	if (!scarce(match) || lagsample_near(&match->lags, now))
+		return true;
+	return counts(match) ? level_sure(&match->level) : lagdist_guesses(match->dist) && settled(match);
 }
 
 static void join(struct match *match, uint32_t primary, uint32_t mirror, uint64_t key, bool certain)
@@ -188,15 +215,19 @@ static void join(struct match *match, uint32_t primary, uint32_t mirror, uint64_
 
 	match->counters.matched++;
 	capacity_arrived(&match->capacity);
+	level_arrived(&match->level);
 	match->counters.ambiguous += !certain;
 	match->counters.clamped += arrived < sent;
 	if (certain)
 		lagdist_certain(match->dist, arrived, lag);
 	match->certain += ((certain ? 1 : 0) - match->certain) * CERTAIN_WEIGHT;
-	if (certain || match->certain < CERTAIN_SCARCE)
-		sample_lag(match, lag);
+	if (certain)
+		lagsample_certain(&match->lags, arrived, lag);
+	else
+		lagsample_guessed(&match->lags, arrived, lag, counts(match));
+	match->counters.guessed += !certain && !tells(match, arrived);
 	recent_note(match->recent, key, arrived);
-	matchclock_match(&match->clock, arrived);
+	matchclock_match(&match->clock, arrived, certain ? sent : 0);
 	halves_join(&match->halves, primary, mirror, key, certain);
 }
 
@@ -232,6 +263,7 @@ static void sent_to_primary(struct match *match, struct match_connection *connec
 	capacity_sent(&match->capacity, connection->entered_block != connection->block);
 	connection->entered_block = connection->block;
 	depth_sent(match->depth, query->sent_ns);
+	level_sent(&match->level);
 	early = halves_find(&match->halves, MATCH_MIRROR, key);
 	if (early) {
 		stop_waiting(match, early, true);
@@ -269,23 +301,31 @@ static void pair_up(struct match *match, struct match_connection *connection, ui
 	join(match, primary, mirror, key, certain);
 }
 
-/* As the queue's depth implies it, where that is the better witness; else the running median. */
+/*
+ * As the queue's depth implies it, where that is the best witness; else the median. Where no certain pair
+ * tells how the lags are spread, one drawn from their distribution: a median for each would make a crowd of
+ * medians.
+ */
 static uint64_t likely_lag(struct match *match, uint64_t now)
 {
-	uint64_t median = lagdist_median(match->dist), lag;
+	uint64_t lag = 0;
 
-	if (!match->whole || match->certain >= CERTAIN_SCARCE)
-		return median;
-	lag = backlog_lag(&match->backlog, now, match->counters.matched);
+	if (counts(match))
+		lag = backlog_lag(&match->backlog, now, match->counters.matched);
 	if (lag)
 		return lag;
-	return median < BACKLOG_MIN_NS ? median : BACKLOG_MIN_NS; /* the search is late to notice the end */
+	if (!scarce(match) || lagsample_near(&match->lags, now))
+		return lagdist_median(match->dist);
+	lag = lagdist_quantile(match->dist, fmod((double)++match->draws * GOLDEN, 1));
+	if (level_known(&match->level) && lag > BACKLOG_MIN_NS)
+		return BACKLOG_MIN_NS; /* the search is late to notice the end */
+	return lag;
 }
 
 /* A mirror statement of several candidates, none of which stands out. */
 static void guess(struct match *match, struct match_connection *connection, uint32_t mirror, uint64_t key)
 {
-	uint64_t now = at(match, mirror)->time, median;
+	uint64_t now = at(match, mirror)->time, lag;
 	uint32_t oldest = halves_find(&match->halves, MATCH_PRIMARY, key), primary;
 	struct hotkey *hot = hotkeys_find(match->hot, key);
 
@@ -295,10 +335,10 @@ static void guess(struct match *match, struct match_connection *connection, uint
 	}
 	observe(match, hot, now);
 	update_lags(match, now);
-	median = likely_lag(match, now);
+	lag = likely_lag(match, now);
 	primary = candidates_of_block(&match->halves, connection, oldest, hot);
 	if (!primary)
-		primary = candidates_nearest(&match->halves, oldest, hot, now > median ? now - median : 0);
+		primary = candidates_nearest(&match->halves, oldest, hot, now > lag ? now - lag : 0);
 	pair_up(match, connection, primary, mirror, key, false);
 }
 
@@ -457,28 +497,6 @@ static void expire_mirror(struct match *match, uint64_t now)
 	}
 }
 
-void match_tick(struct match *match, uint64_t now)
-{
-	uint64_t timeout = match->options.answer_timeout_ns;
-
-	if (lagdist_median(match->dist) < BACKLOG_MIN_NS)
-		match->whole = depth_whole(match->depth);
-	if (match->certain < CERTAIN_SCARCE)
-		backlog_tick(&match->backlog, now, match->counters.matched, match_depth(match, now));
-	depth_learn(match->depth, match->dist, match->clock.steady);
-	expire_primary(match, now);
-	expire_mirror(match, now);
-	while (now > timeout && halves_give_up_oldest(&match->halves, now - timeout))
-		;
-}
-
-void match_set_clients(struct match *match, uint32_t clients)
-{
-	capacity_set_clients(&match->capacity, clients);
-}
-
-/* ------------------------------------------------------------------------------------------ figures */
-
 /*
  * Nothing has arrived for longer than anything takes: either the mirror stands still, or nothing was left.
  * The less likely it is that `expected` statements were all dropped, the more a standstill explains the
@@ -504,18 +522,63 @@ static uint64_t judged_at(const struct match *match, uint64_t now)
 	return all ? match->clock.steady : matchclock_steady(&match->clock, now);
 }
 
+/* What waits cannot be judged while lags are not known: r is then left as it was. */
+static void learn(struct match *match)
+{
+	if (!counts(match) || settled(match))
+		depth_learn(match->depth, match->dist, match->clock.steady);
+}
+
+static double survivors(struct match *match, uint64_t now)
+{
+	double sum;
+
+	update_lags(match, now);
+	learn(match);
+	sum = depth_estimate(match->depth, match->dist, &match->halves.pending,
+			     &match->halves.waiting[MATCH_PRIMARY], judged_at(match, now));
+	return fmin(after_silence(match, now, sum), capacity_bound(&match->capacity, now));
+}
+
+static void tick_level(struct match *match, uint64_t now)
+{
+	if (match->clock.last)
+		level_tick(&match->level, now, survivors(match, now), capacity_bound(&match->capacity, now),
+			   settled(match));
+}
+
+void match_tick(struct match *match, uint64_t now)
+{
+	uint64_t timeout = match->options.answer_timeout_ns;
+
+	lagsample_tick(&match->lags, now);
+	tick_level(match, now);
+	if (scarce(match))
+		backlog_tick(&match->backlog, now, match->counters.matched, match_depth(match, now));
+	learn(match);
+	expire_primary(match, now);
+	expire_mirror(match, now);
+	while (now > timeout && halves_give_up_oldest(&match->halves, now - timeout))
+		;
+}
+
+void match_set_clients(struct match *match, uint32_t clients)
+{
+	capacity_set_clients(&match->capacity, clients);
+}
+
+/* ------------------------------------------------------------------------------------------ figures */
+
 double match_depth(struct match *match, uint64_t now)
 {
-	double bound = capacity_bound(&match->capacity, now), sum;
+	double sum;
 
 	if (!match->clock.last)
 		return NAN;
-	update_lags(match, now);
-	depth_learn(match->depth, match->dist, match->clock.steady);
-	sum = depth_estimate(match->depth, match->dist, &match->halves.pending,
-			     &match->halves.waiting[MATCH_PRIMARY], judged_at(match, now));
-	sum = after_silence(match, now, fmax(sum - match->deferred, 0));
-	return fmin(sum, bound);
+	sum = survivors(match, now);
+	if (counts(match))
+		sum = fmin(match->level.depth, capacity_bound(&match->capacity, now));
+	return fmax(sum - match->deferred, 0);
 }
 
 double match_share(const struct match *match)
@@ -529,6 +592,8 @@ uint64_t match_oldest(struct match *match, uint64_t now)
 
 	if (!match->clock.last)
 		return 0;
+	if (counts(match))
+		return backlog_lag(&match->backlog, now, match->counters.matched + 1);
 	sent = depth_oldest(match->depth, match->dist, &match->halves.pending,
 			    &match->halves.waiting[MATCH_PRIMARY], judged_at(match, now));
 	return sent && now > sent ? now - sent : 0;

@@ -20,14 +20,15 @@
  *     and a lag that grows while the proxy drops is followed.
  *   - The depth is the survival estimate of depth.h, bounded by what the proxy's queues can hold where that
  * is known (capacity.h).
- *   - Where hardly any pair is certain and all is mirrored, that depth tells the lag (backlog.h).
+ *   - Where hardly any pair is certain, and while the search for the lag is not sure that it is short, the
+ *     depth is counted (level.h), and tells the lag (backlog.h).
  *   - What is older than the horizon on the clock of matches (matchclock.h) leaves as not_mirrored.
  * Its limits: pairs among statements of one key are right as a crowd, not each one. With only hot statements
- * a lag of L seconds is located to about a third of itself, and about L late, if some thirty keys each come
- * less often than 256 / L times a second; with ten keys or fewer that each come hundreds of times a second
- * the estimate stays short of a long lag. What is dropped shows only when its turn has passed, hence the
- * bound by queue_limit. Where a part is sampled, a part of the mirror that stands still while the rest moves
- * on is taken for drops once it is older than 1.5 times the longest recent lag.
+ * the count rests on a beginning at which lags were short, and on the share of before: a share that changes
+ * during a backlog is not noticed, and where a part is sampled chance alone puts the count wrong by half the
+ * root of the number sent since. What is dropped shows only when its turn has passed, hence the bound by
+ * queue_limit. Where a part is sampled, a part of the mirror that stands still while the rest moves on is
+ * taken for drops once it is older than 1.5 times the longest recent lag.
  *
  * Memory: 64 bytes an entry and 4 for the index, taken as needed up to max_entries; about 1.5 MiB besides.
  * The default, 3 million entries, holds 100,000 statements/s for a horizon of 30 s in 196 MiB. Past that the
@@ -65,8 +66,8 @@ struct match_options {
 
 struct match_sink {
 	void *ctx;
-	/* A pair was found; lag is never below 0 (clamped ones are counted). Ambiguous pairs are sampled only
-	 * while certain ones are too few to stand for all. */
+	/* Once for each pair, though not at once; lag is never below 0 (clamped ones are counted). Pairs that
+	 * are not certain count with the lag of certain ones nearby where there are any: lagsample.h. */
 	void (*lag)(void *ctx, uint64_t lag_ns);
 	/* Both halves are answered, or the wait is over. Valid during the call. */
 	void (*pair)(void *ctx, const struct match_pair *pair);
@@ -74,6 +75,7 @@ struct match_sink {
 
 struct match_counters {
 	uint64_t matched, ambiguous; /* ambiguous ones among the matched */
+	uint64_t guessed;            /* pairs whose lag, and with it the depth, is a mere guess */
 	uint64_t clamped;            /* lags below 0, sampled as 0 */
 	uint64_t unmatched[MATCH_SIDES][MATCH_REASONS];
 	uint64_t unanswered;      /* pairs whose wait was over */

@@ -16,6 +16,8 @@ struct matchclock {
 	uint64_t
 	    steady; /* the same, but held at the begin of a silence until its end is understood: see below */
 	double gap; /* between matches, ns, running mean */
+	uint64_t resumed;   /* when the last silence that was out of proportion ended */
+	unsigned younger;   /* certain pairs since, of statements sent after that */
 	unsigned unsettled; /* matches until `steady` follows again */
 	struct {
 		uint64_t end, skipped;
@@ -24,11 +26,12 @@ struct matchclock {
 };
 
 /*
- * A match at time now; times may come slightly out of order. After a silence that is out of proportion the
- * first few matches only show how long the lags have become: until then `steady`, by which ages are judged,
+ * A match at time now of a statement sent at `sent` (0 = not certain); times may come slightly out of order.
+ * After a silence that is out of proportion the first few matches only show how long the lags have become:
+ * until then, or until what was sent after the silence arrives as well, `steady`, by which ages are judged,
  * stays.
  */
-void matchclock_match(struct matchclock *clock, uint64_t now);
+void matchclock_match(struct matchclock *clock, uint64_t now, uint64_t sent);
 /*
  * The time by which ages are judged: now, as long as the silence since the last match is an ordinary one;
  * else a few ordinary gaps after that match.

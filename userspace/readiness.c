@@ -11,6 +11,7 @@
 #define TRIALS_FOR_NONE 3000 /* where a threshold allows none at all */
 #define MEDIAN_SAMPLES  30
 #define P99_SAMPLES     300 /* three of them are expected above it */
+#define GUESSED_MOST    1.0 /* percent of lags that are mere guesses: as many as lie above a 99th percentile */
 #define MISSED_ENOUGH   20  /* statements that did not arrive before silence is held against the mirror */
 
 enum compare { AT_LEAST, AT_MOST };
@@ -226,12 +227,29 @@ static double growth(const struct readiness_input *in)
 	return isnan(in->queue_depth) ? NAN : in->queue_growth > rate ? in->queue_growth : 0;
 }
 
+/* Of statements that are too alike the figures may be anything: neither good nor bad ones are believed. */
+static void too_alike(struct evaluation *e, enum readiness_check_id id, double value, double guessed)
+{
+	conclude(
+	    e, id, value, VERDICT_INSUFFICIENT_DATA,
+	    "%s: the statements are too alike to tell; of %.3g %% of the pairs within the window the lag is "
+	    "a mere guess.",
+	    catalogue[id].what, guessed);
+}
+
 static void check_queue(struct evaluation *e)
 {
 	const struct stats_histogram *lag = &e->in->delta->lag;
+	double guessed = share(e->in->delta->guessed_lags.value,
+			       max_of(0, (double)lag->count - e->in->delta->guessed_lags.value));
 	double expected = isnan(e->in->exposure) ? 1 : e->in->exposure;
 
 	judge(e, READINESS_mirrored, 100 * e->in->mirrored_share / expected, absence(e));
+	if (guessed > GUESSED_MOST) {
+		too_alike(e, READINESS_queue_growth, growth(e->in), guessed);
+		too_alike(e, READINESS_lag_p99, quantile_of_histogram(lag, 0.99) / 1e6, guessed);
+		return;
+	}
 	judge(e, READINESS_queue_growth, growth(e->in), absence(e));
 	judge_quantile(e, READINESS_lag_p99, quantile_of_histogram(lag, 0.99) / 1e6, lag->count, P99_SAMPLES);
 }

@@ -216,6 +216,7 @@ static void remember_base(struct twins *twins)
 	twins->base.matched = twins->stats->matched.value;
 	twins->base.clamped = twins->stats->clamped_lags.value;
 	twins->base.ambiguous = twins->stats->ambiguous.value;
+	twins->base.guessed = twins->stats->guessed_lags.value;
 	twins->base.unanswered = twins->stats->unanswered.value;
 	twins->base.hotkeys_evicted = twins->stats->hot_keys.value;
 	for (int side = 0; side < MATCH_SIDES; side++)
@@ -230,6 +231,7 @@ void twins_sync(struct twins *twins)
 	twins->stats->matched.value = twins->base.matched + now->matched;
 	twins->stats->clamped_lags.value = twins->base.clamped + now->clamped;
 	twins->stats->ambiguous.value = twins->base.ambiguous + now->ambiguous;
+	twins->stats->guessed_lags.value = twins->base.guessed + now->guessed;
 	twins->stats->unanswered.value = twins->base.unanswered + now->unanswered;
 	twins->stats->hot_keys.value = twins->base.hotkeys_evicted + now->hotkeys_evicted;
 	for (int side = 0; side < MATCH_SIDES; side++)

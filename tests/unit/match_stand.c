@@ -15,6 +15,7 @@ static void on_lag(void *ctx, uint64_t lag)
 
 	s->lags++;
 	s->lag = lag;
+	s->lag_sum += lag;
 }
 
 static void on_pair(void *ctx, const struct match_pair *pair)

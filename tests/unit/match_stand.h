@@ -18,7 +18,7 @@ struct stand {
 	uint64_t serial;
 	uint64_t now;
 	unsigned pairs, lags;
-	uint64_t lag;
+	uint64_t lag, lag_sum;
 	struct match_pair last;
 };
 

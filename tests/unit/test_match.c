@@ -99,7 +99,7 @@ static void of_several_candidates_the_one_nearest_to_the_median_lag_is_taken(voi
 	assert_int_equal(s->last.lag_ns, 5 * MS);
 }
 
-static void an_ambiguous_pair_is_no_lag_sample_while_certain_ones_abound(void **ctx)
+static void an_ambiguous_pair_counts_with_the_lag_of_the_certain_one_beside_it(void **ctx)
 {
 	struct stand *s = *ctx;
 	unsigned before;
@@ -108,8 +108,29 @@ static void an_ambiguous_pair_is_no_lag_sample_while_certain_ones_abound(void **
 	before = s->lags;
 	stand_send(s, &s->primary[0], 7, s->now);
 	stand_send(s, &s->primary[0], 7, s->now + MS);
-	stand_send(s, &s->mirror[0], 7, s->now + 2 * MS);
+	stand_send(s, &s->mirror[0], 7, s->now + 9 * MS);
 	assert_int_equal(s->lags, before);
+	stand_send(s, &s->primary[0], 8, s->now + 10 * MS);
+	stand_send(s, &s->mirror[0], 8, s->now + 15 * MS);
+	assert_int_equal(stand_counters(s)->ambiguous, 1);
+	match_tick(s->match, s->now + 2 * SECOND);
+	assert_int_equal(s->lags, before + 2);
+	assert_int_equal(s->lag_sum, 300 * MS + 2 * 5 * MS);
+}
+
+static void an_ambiguous_pair_counts_by_itself_when_no_certain_one_follows(void **ctx)
+{
+	struct stand *s = *ctx;
+	unsigned before;
+
+	stand_warm_up(s, 300, MS);
+	before = s->lags;
+	stand_send(s, &s->primary[0], 7, s->now);
+	stand_send(s, &s->primary[0], 7, s->now + MS);
+	stand_send(s, &s->mirror[0], 7, s->now + 9 * MS);
+	match_tick(s->match, s->now + 2 * SECOND);
+	assert_int_equal(s->lags, before + 1);
+	assert_int_equal(s->lag, MS);
 }
 
 /* Two transactions of the primary share a hot statement; a unique one before it tells them apart. */
@@ -193,7 +214,8 @@ int main(void)
 	    STAND_TEST(control_and_ignored_statements_take_no_part),
 	    STAND_TEST(an_unkeyed_statement_is_counted_for_its_side),
 	    STAND_TEST(of_several_candidates_the_one_nearest_to_the_median_lag_is_taken),
-	    STAND_TEST(an_ambiguous_pair_is_no_lag_sample_while_certain_ones_abound),
+	    STAND_TEST(an_ambiguous_pair_counts_with_the_lag_of_the_certain_one_beside_it),
+	    STAND_TEST(an_ambiguous_pair_counts_by_itself_when_no_certain_one_follows),
 	    STAND_TEST(an_earlier_neighbour_in_the_transaction_decides),
 	    STAND_TEST(a_later_neighbour_in_the_transaction_decides_too),
 	    STAND_TEST(what_no_neighbour_decides_is_guessed_when_the_transaction_ends),

@@ -10,6 +10,8 @@
 
 #include "match_stand.h"
 
+#define BATCH_TIME (25 * MS) /* in which a few certain pairs are looked at */
+
 static const struct match_options queues_of_ten = {.max_entries = 10000, .queue_limit = 10};
 
 static void the_share_that_is_mirrored_is_learned(void **ctx)
@@ -29,6 +31,33 @@ static void the_share_that_is_mirrored_is_learned(void **ctx)
 			match_tick(s->match, s->now);
 	}
 	assert_true(fabs(match_share(s->match) - 0.25) < 0.01);
+}
+
+/* A tenth is mirrored, a pause of two seconds is caught up with; then each statement takes a millisecond. */
+static void a_backlog_that_is_gone_is_noticed_after_a_few_certain_pairs(void **ctx)
+{
+	struct stand *s = *ctx;
+	uint64_t key = 6000000, begun, t;
+
+	for (unsigned i = 0; i < 30000; i++, key++, s->now += MS / 2) {
+		stand_answer(s, &s->primary[0], stand_send(s, &s->primary[0], key, s->now), "", 1, 1000);
+		if (i % 10 == 0)
+			stand_answer(s, &s->mirror[0], stand_send(s, &s->mirror[0], key, s->now + MS), "", 1,
+				     1000);
+		if (i % 200 == 0)
+			match_tick(s->match, s->now);
+	}
+	begun = key;
+	for (unsigned i = 0; i < 4000; i++, key++, s->now += MS / 2)
+		stand_send(s, &s->primary[0], key, s->now);
+	assert_in_range(lround(match_depth(s->match, s->now)), 360, 440);
+	for (t = s->now; begun < key; begun += 10, t += MS / 10)
+		stand_send(s, &s->mirror[0], begun, t);
+	for (unsigned i = 0; i < 3; i++, key++, t += 10 * MS) {
+		stand_send(s, &s->primary[0], key, t);
+		stand_send(s, &s->mirror[0], key, t + MS);
+	}
+	assert_true(match_depth(s->match, t + BATCH_TIME) < 5);
 }
 
 static void the_depth_is_nan_before_the_first_match_and_counts_the_pending_after_it(void **ctx)
@@ -177,6 +206,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    STAND_TEST(the_share_that_is_mirrored_is_learned),
+	    STAND_TEST(a_backlog_that_is_gone_is_noticed_after_a_few_certain_pairs),
 	    STAND_TEST(the_depth_is_nan_before_the_first_match_and_counts_the_pending_after_it),
 	    STAND_TEST(a_put_off_statement_does_not_count_as_on_its_way),
 	    STAND_TEST(the_depth_grows_while_the_mirror_stands_still_and_nothing_is_given_up),

@@ -77,6 +77,25 @@ static void nothing_seen_is_insufficient_never_ready(void **state)
 	assert_true(isnan(readiness_verdict_value(out.verdict)));
 }
 
+/* Statements that are too alike tell neither lag nor depth, be the figures good or bad. */
+static void guessed_lags_are_no_evidence(void **state)
+{
+	struct stats_cluster delta;
+	struct readiness_input input = healthy(&delta);
+	struct readiness out;
+
+	(void)state;
+	delta.guessed_lags.value = 1000; /* of 100,000 */
+	assert_int_equal(check_of(&input, READINESS_lag_p99, &out), VERDICT_READY);
+	delta.guessed_lags.value = 1010;
+	assert_int_equal(check_of(&input, READINESS_lag_p99, &out), VERDICT_INSUFFICIENT_DATA);
+	assert_int_equal(out.checks[READINESS_queue_growth].verdict, VERDICT_INSUFFICIENT_DATA);
+	assert_int_equal(out.verdict, VERDICT_INSUFFICIENT_DATA);
+	assert_non_null(strstr(out.checks[READINESS_lag_p99].reason, "too alike"));
+	input.queue_growth = 5000;
+	assert_int_equal(check_of(&input, READINESS_queue_growth, &out), VERDICT_INSUFFICIENT_DATA);
+}
+
 static void a_rate_passes_only_with_three_times_its_inverse_of_trials(void **state)
 {
 	struct stats_cluster delta;
@@ -340,6 +359,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(a_healthy_mirror_with_enough_evidence_is_ready),
 	    cmocka_unit_test(nothing_seen_is_insufficient_never_ready),
+	    cmocka_unit_test(guessed_lags_are_no_evidence),
 	    cmocka_unit_test(a_rate_passes_only_with_three_times_its_inverse_of_trials),
 	    cmocka_unit_test(failures_that_the_primary_shares_are_not_held_against_the_mirror),
 	    cmocka_unit_test(what_was_not_seen_makes_the_data_insufficient),

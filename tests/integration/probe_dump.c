@@ -3,9 +3,11 @@
  * probe_dump - prints the records of the probe as lines of text, for test_capture.py.
  *
  * Usage: probe_dump check [MODE]
+ *        probe_dump try MODE
  *        probe_dump [attach=MODE] [comm=NAME] [exe=PATH] [pid=PID] [cgroup=DIRECTORY] [ring=BYTES]
  * [piece=BYTES] [ADDRESS]/BITS:PORT|unix:PATH ...
  *
+ * `try` attaches that way for a moment, for Unix-domain sockets as well, or prints "not usable: ...".
  * An IPv4 address as ::ffff:a.b.c.d. Prints `ready` when attached. Commands on standard input, each answered
  * by a last line `.`: `drain`; `hold` (no periodic drain until the next command); `scan`; `totals`; `drop`
  * (all privileges); `filter` followed by arguments as above; `quit`.
@@ -215,6 +217,23 @@ static void print_line(void *ctx, const char *line)
 	puts(line);
 }
 
+static int try_mode(const char *name)
+{
+	const struct probe_options options = {.ring_bytes = 1u << 20,
+					      .max_piece_bytes = EVENT_MAX_PIECE,
+					      .unix_sockets = true,
+					      .attach = attach_parse(name)};
+	struct probe *probe = NULL;
+	int err = probe_open(&probe, &options);
+
+	if (!err)
+		err = probe_attach(probe);
+	if (err)
+		printf("not usable: %s\n", probe_error());
+	probe_free(&probe);
+	return err ? 4 : 0;
+}
+
 int main(int argc, char **argv)
 {
 	static struct dump dump = {.options = {.ring_bytes = 16u << 20, .max_piece_bytes = EVENT_MAX_PIECE}};
@@ -225,6 +244,8 @@ int main(int argc, char **argv)
 					NULL)
 			   ? 4
 			   : 0;
+	if (argc == 3 && !strcmp(argv[1], "try"))
+		return try_mode(argv[2]);
 	for (int i = 1; i < argc; i++)
 		if (!parse(&dump, argv[i]))
 			return 2;

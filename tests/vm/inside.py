@@ -34,7 +34,7 @@ CHOICE = ["sendmsg 300 1", "recv_all 32769", "uring_send 300 2", "uring_recv 300
 
 def not_usable(mode, program=f"{BUILD}/tests/probe_dump"):
     """Why the observer cannot attach that way, or None."""
-    check = subprocess.run([program, "check", mode], capture_output=True, text=True, check=False)
+    check = subprocess.run([program, "try", mode], capture_output=True, text=True, check=False)
     if check.returncode == 0:
         return None
     found = re.search(r"^not usable: (.*)", check.stdout, re.MULTILINE)

@@ -76,7 +76,7 @@ static __always_inline void describe(struct event_data *record, struct sock *sk,
 
 /*
  * One small buffer, as nearly every call of a proxy has it, goes into its record without a detour: on
- * processors that make each return of a function costly, a third less.
+ * processors that make each return of a function costly, a sixth less.
  */
 static __always_inline int transfer_bytes(struct sock *sk, struct tracked *tracked, __u32 bytes,
 					  int direction, int flags, struct msghdr *message)

@@ -35,7 +35,7 @@ UNIT      := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/te
 
 TEST_PROGRAMS := $(patsubst tests/integration/%.c,$(BUILD)/tests/%,$(wildcard tests/integration/*.c))
 
-.PHONY: all unit test-programs check check-queue check-differential check-kernels lint install demo bench bench-attach bench-match bench-pipeline fuzz FORCE clean help print-cflags
+.PHONY: all unit test-programs check check-queue check-differential check-kernels lint install demo bench bench-attach bench-match bench-pipeline bench-results fuzz FORCE clean help print-cflags
 .SECONDARY:
 all: $(BUILD)/mirror-observer
 
@@ -168,12 +168,18 @@ bench-match: $(BUILD)/bench/bench_match
 	$<
 
 # What a statement costs in user space, what an idle connection costs, without the kernel.
-bench-pipeline: $(BUILD)/bench/bench_pipeline
+bench-pipeline: $(BUILD)/bench/bench_pipeline $(BUILD)/bench/bench_results
+	$(BUILD)/bench/bench_pipeline
+	$(BUILD)/bench/bench_results
+
+# And what result_checksum adds to that.
+bench-results: $(BUILD)/bench/bench_results
 	$<
 
+$(BUILD)/bench/bench_pipeline $(BUILD)/bench/bench_results: tests/bench/stages.c tests/bench/stages.h
 $(BUILD)/bench/%: tests/bench/%.c $(BUILD)/libobserver.a
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) $(LTO) -o $@ $< $(BUILD)/libobserver.a $(LDLIBS)
+	$(CC) $(ALL_CFLAGS) $(LTO) -o $@ $(filter %.c,$^) $(BUILD)/libobserver.a $(LDLIBS)
 
 install: all
 	install -D -m 755 $(BUILD)/mirror-observer $(DESTDIR)$(PREFIX)/bin/mirror-observer
@@ -204,6 +210,7 @@ help:
 	@echo 'make bench-attach  what a send and its receive cost in each attach mode (as root, a virtual machine too)'
 	@echo 'make bench-match  what matching costs for each statement, in time and memory'
 	@echo 'make bench-pipeline  what decoding and counting cost for each statement, and each idle connection'
+	@echo 'make bench-results  what result_checksum adds to that, a part of bench-pipeline'
 	@echo 'make install   to PREFIX=$(PREFIX), below DESTDIR'
 	@echo 'make clean     remove $(BUILD)/'
 

@@ -13,6 +13,7 @@
 
 #include "log.h"
 #include "programs.h"
+#include "refusal.h"
 
 #define RING_BYTES_MIN (64u << 10)
 #define RESERVE_MAX    (256u << 10)
@@ -30,121 +31,9 @@ struct probe {
 	struct probe_totals totals; /* what the drained records say; the kernel counts the rest */
 };
 
-static char error_text[512] = "no error";
-static char libbpf_text[256]; /* the last line that libbpf warned with */
-
 const char *probe_error(void)
 {
-	return error_text;
-}
-
-static void __attribute__((format(printf, 1, 2))) set_error(const char *format, ...)
-{
-	va_list args;
-
-	va_start(args, format);
-	vsnprintf(error_text, sizeof(error_text), format, args);
-	va_end(args);
-}
-
-static int keep_libbpf_line(enum libbpf_print_level level, const char *format, va_list args)
-{
-	char line[sizeof(libbpf_text)];
-
-	if (level == LIBBPF_DEBUG)
-		return 0;
-	vsnprintf(line, sizeof(line), format, args);
-	line[strcspn(line, "\n")] = '\0';
-	log_debug("%s", line);
-	/* The first one is the cause, what follows are its consequences. Kernels since 5.11 need no memlock
-	 * limit. */
-	if (level == LIBBPF_WARN && !libbpf_text[0] && !strstr(line, "RLIMIT_MEMLOCK"))
-		memcpy(libbpf_text, line, sizeof(line));
-	return 0;
-}
-
-static const char *kernel_release(void)
-{
-	static struct utsname host;
-
-	uname(&host);
-	return host.release;
-}
-
-static bool has_types(void)
-{
-	return !access("/sys/kernel/btf/vmlinux", R_OK);
-}
-
-static int check_types(void)
-{
-	if (has_types())
-		return 0;
-	set_error("the kernel %s has no type information (/sys/kernel/btf/vmlinux): use a kernel built with "
-		  "CONFIG_DEBUG_INFO_BTF=y, as all distributions' kernels since about 2020 are",
-		  kernel_release());
-	return -ENOENT;
-}
-
-/* In this mode the helpers that read memory are refused, with no word about why. */
-static bool locked_down(void)
-{
-	char modes[128] = "";
-	FILE *file = fopen("/sys/kernel/security/lockdown", "re");
-
-	if (!file)
-		return false;
-	if (!fgets(modes, sizeof(modes), file))
-		modes[0] = '\0';
-	fclose(file);
-	return strstr(modes, "[confidentiality]");
-}
-
-/* Is it the mode that is refused, or every program? A map needs CAP_BPF too. */
-static bool can_load_at_all(void)
-{
-	int fd = bpf_map_create(BPF_MAP_TYPE_RINGBUF, NULL, 0, 0, getpagesize(), NULL);
-
-	if (fd < 0)
-		return false;
-	close(fd);
-	return !locked_down();
-}
-
-/* Debian's kernels leave kernel.perf_event_paranoid, by which kprobes are attached, to CAP_SYS_ADMIN at 3. */
-static bool perf_is_restricted(void)
-{
-	FILE *file = fopen("/proc/sys/kernel/perf_event_paranoid", "re");
-	int level = 0;
-
-	if (!file)
-		return false;
-	if (fscanf(file, "%d", &level) != 1)
-		level = 0;
-	fclose(file);
-	return level > 2;
-}
-
-static int explain(int err, const char *doing)
-{
-	if (locked_down())
-		set_error(
-		    "the kernel's lockdown mode is `confidentiality`, which forbids BPF programs to read "
-		    "memory: boot with lockdown=integrity");
-	else if (err == -EPERM && can_load_at_all())
-		set_error("the kernel refused while %s: it forbids programs of this kind", doing);
-	else if (err == -EPERM)
-		set_error(
-		    "no permission while %s: run as root, or with the capabilities CAP_BPF and CAP_PERFMON",
-		    doing);
-	else if (err == -EACCES && strstr(libbpf_text, "perf event") && perf_is_restricted())
-		set_error("kprobes may not be attached: run with CAP_SYS_ADMIN, or set "
-			  "kernel.perf_event_paranoid to "
-			  "2");
-	else
-		set_error("the kernel refused while %s: %s%s%s", doing, strerror(-err),
-			  libbpf_text[0] ? ": " : "", libbpf_text);
-	return err;
+	return refusal_text();
 }
 
 static int handle_record(void *ctx, void *data, size_t size)
@@ -185,7 +74,7 @@ static int attach_all(struct programs *programs, bool unix_sockets)
 
 	if (!err && unix_sockets)
 		err = programs_attach_unix(programs);
-	return err ? explain(err, "attaching the BPF programs") : 0;
+	return err ? refusal_explain(err, "attaching the BPF programs") : 0;
 }
 
 /*
@@ -198,21 +87,21 @@ static int load_programs(struct programs *out, enum attach_mode mode, const stru
 	const char *missing = programs_missing(mode, with_unix);
 	int err;
 
-	libbpf_text[0] = '\0';
+	refusal_forget();
 	if (missing) {
-		set_error("the kernel %s has %s", kernel_release(), missing);
+		refusal_set("the kernel %s has %s", refusal_kernel(), missing);
 		return -EOPNOTSUPP;
 	}
 	err = programs_open(out, mode, with_unix);
 	if (err)
-		return explain(err, "opening the BPF programs");
+		return refusal_explain(err, "opening the BPF programs");
 	set_constants(out, options);
 	err = bpf_map__set_max_entries(out->ring, options->ring_bytes);
 	if (!err)
 		err = programs_load(out);
 	if (err) {
 		programs_close(out);
-		return explain(err, "loading the BPF programs");
+		return refusal_explain(err, "loading the BPF programs");
 	}
 	err = attach_all(out, options->unix_sockets);
 	if (err) {
@@ -229,20 +118,15 @@ static int load_mode(struct programs *out, enum attach_mode mode, const struct p
 	if (!options->unix_sockets && mode != ATTACH_KPROBE) {
 		if (!load_programs(out, mode, options, true))
 			return 0;
-		log_debug("without the programs for Unix-domain sockets: %s", error_text);
+		log_debug("without the programs for Unix-domain sockets: %s", refusal_text());
 	}
 	return load_programs(out, mode, options, options->unix_sockets);
-}
-
-static bool is_refusal(int err)
-{
-	return err == -EPERM || err == -EACCES;
 }
 
 /* The first mode that works; or an error that names why each does not. Without privileges none does. */
 static int load_any(struct programs *out, const struct probe_options *options)
 {
-	char all[sizeof(error_text)] = "no attach mode works here: ";
+	char all[REFUSAL_TEXT] = "no attach mode works here: ";
 	int err = 0;
 
 	for (int mode = ATTACH_AUTO + 1; mode < ATTACH_MODES; mode++) {
@@ -251,13 +135,13 @@ static int load_any(struct programs *out, const struct probe_options *options)
 		err = load_mode(out, mode, options);
 		if (!err)
 			return 0;
-		log_debug("attach mode %s: %s", attach_name(mode), error_text);
-		if (is_refusal(err) && !can_load_at_all())
+		log_debug("attach mode %s: %s", attach_name(mode), refusal_text());
+		if (refusal_is_permission(err) && !refusal_can_load())
 			return err; /* the others would only say the same */
 		snprintf(all + len, sizeof(all) - len, "%s%s: %.120s", mode > 1 ? "; " : "",
-			 attach_name(mode), error_text);
+			 attach_name(mode), refusal_text());
 	}
-	set_error("%s", all);
+	refusal_set("%s", all);
 	return err;
 }
 
@@ -269,7 +153,7 @@ static int open_and_load(struct probe *probe, const struct probe_options *option
 	if (err)
 		return err;
 	probe->ring = ring_buffer__new(bpf_map__fd(probe->programs.ring), handle_record, probe, NULL);
-	return probe->ring ? 0 : explain(-errno, "mapping the ring buffer");
+	return probe->ring ? 0 : refusal_explain(-errno, "mapping the ring buffer");
 }
 
 int probe_open(struct probe **out, const struct probe_options *options)
@@ -279,18 +163,18 @@ int probe_open(struct probe **out, const struct probe_options *options)
 
 	if (options->ring_bytes < RING_BYTES_MIN || (options->ring_bytes & (options->ring_bytes - 1)) ||
 	    !options->max_piece_bytes || options->max_piece_bytes > EVENT_MAX_PIECE) {
-		set_error(
+		refusal_set(
 		    "the ring buffer must be a power of two of at least 64 KiB, and a piece 1 to %u bytes",
 		    EVENT_MAX_PIECE);
 		return -EINVAL;
 	}
-	libbpf_set_print(keep_libbpf_line);
-	err = check_types();
+	refusal_listen();
+	err = refusal_check_types();
 	if (err)
 		return err;
 	probe = calloc(1, sizeof(*probe));
 	if (!probe) {
-		set_error("out of memory");
+		refusal_set("out of memory");
 		return -ENOMEM;
 	}
 	probe->ring_bytes = options->ring_bytes;
@@ -326,7 +210,7 @@ int probe_attach(struct probe *probe)
 {
 	int err;
 
-	libbpf_text[0] = '\0';
+	refusal_forget();
 	err = attach_all(&probe->programs, probe->follows_unix);
 	return err ? err : probe_scan(probe);
 }
@@ -338,17 +222,17 @@ int probe_follow_unix(struct probe *probe)
 	if (probe->follows_unix)
 		return 0;
 	if (!probe->programs.has_unix) {
-		set_error("the first `unix:` address needs a restart here: the programs for it are not "
-			  "loaded (attach mode %s)",
-			  probe_mode(probe));
+		refusal_set("the first `unix:` address needs a restart here: the programs for it are not "
+			    "loaded (attach mode %s)",
+			    probe_mode(probe));
 		return -EOPNOTSUPP;
 	}
-	libbpf_text[0] = '\0';
+	refusal_forget();
 	err = programs_attach_unix(&probe->programs);
 	if (err) {
-		set_error("the first `unix:` address needs a restart here: attaching the programs for it "
-			  "without privileges: %s",
-			  strerror(-err));
+		refusal_set("the first `unix:` address needs a restart here: attaching the programs for it "
+			    "without privileges: %s",
+			    strerror(-err));
 		return err;
 	}
 	probe->follows_unix = true;
@@ -363,13 +247,13 @@ static int walk_files(struct bpf_link *iterator)
 
 	fd = bpf_iter_create(bpf_link__fd(iterator));
 	if (fd < 0)
-		return explain(fd, "starting the walk over open files");
+		return refusal_explain(fd, "starting the walk over open files");
 	do
 		n = read(fd, nothing, sizeof(nothing));
 	while (n > 0 || (n < 0 && (errno == EINTR || errno == EAGAIN)));
 	n = n < 0 ? -errno : 0;
 	close(fd);
-	return n ? explain(n, "walking the open files") : 0;
+	return n ? refusal_explain(n, "walking the open files") : 0;
 }
 
 int probe_scan(struct probe *probe)
@@ -510,15 +394,18 @@ int probe_check_host(enum attach_mode attach, bool unix_sockets, void (*print)(v
 	struct utsname host;
 	enum attach_mode taken;
 	int err = try_attach(attach, unix_sockets);
-	bool permitted = !is_refusal(err) || can_load_at_all(); /* else it is the mode that is refused */
-	char why[sizeof(error_text)];
+	bool permitted =
+	    !refusal_is_permission(err) || refusal_can_load(); /* else it is the mode that is refused */
+	char why[REFUSAL_TEXT];
 
-	snprintf(why, sizeof(why), "%s", error_text);
+	snprintf(why, sizeof(why), "%s", refusal_text());
 	uname(&host);
 	print_line(print, ctx, "kernel: %s %s %s", host.sysname, host.release, host.machine);
-	print_line(print, ctx, "type information: %s", has_types() ? "/sys/kernel/btf/vmlinux" : "none");
+	print_line(print, ctx, "type information: %s",
+		   refusal_has_types() ? "/sys/kernel/btf/vmlinux" : "none");
 	print_line(print, ctx, "privileges: %s", permitted ? "sufficient" : "not sufficient");
-	taken = has_types() && permitted ? print_modes(attach, unix_sockets, print, ctx) : ATTACH_AUTO;
+	taken =
+	    refusal_has_types() && permitted ? print_modes(attach, unix_sockets, print, ctx) : ATTACH_AUTO;
 	print_line(print, ctx, "attach mode: %s", err ? "none" : attach_name(taken));
 	if (err)
 		print_line(print, ctx, "not usable: %s", why);

@@ -6,16 +6,24 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* The most at once of what stood open and could not be counted: gone before the next copy, it still was
+ * there. */
+struct peaks {
+	double encrypted, unclassified;
+};
+
 struct slot {
 	uint64_t time_ns;
 	struct history_losses losses;
 	double queue_depth;
+	struct peaks peaks; /* since the copy before */
 	struct stats_cluster stats;
 };
 
 struct history {
 	uint64_t window_ns;
 	unsigned int first, count; /* ring: slots[first] is the oldest */
+	struct peaks peaks;        /* since the youngest copy */
 	struct slot slots[HISTORY_SLOTS + 1];
 };
 
@@ -44,6 +52,18 @@ void history_free(struct history **history)
 void history_reset(struct history *history)
 {
 	history->count = 0;
+	history->peaks = (struct peaks){0};
+}
+
+static double encrypted_in(const struct stats_cluster *stats)
+{
+	return (double)stats->primary.connections.encrypted + stats->mirror.connections.encrypted;
+}
+
+static void raise_peaks(struct peaks *peaks, double encrypted, double unclassified)
+{
+	peaks->encrypted = fmax(peaks->encrypted, encrypted);
+	peaks->unclassified = fmax(peaks->unclassified, unclassified);
 }
 
 static void drop_old(struct history *history, uint64_t now_ns)
@@ -56,11 +76,12 @@ static void drop_old(struct history *history, uint64_t now_ns)
 }
 
 void history_tick(struct history *history, uint64_t now_ns, const struct stats_cluster *stats,
-		  const struct history_losses *losses, double queue_depth)
+		  const struct history_losses *losses, double unclassified, double queue_depth)
 {
 	uint64_t spacing = history->window_ns / HISTORY_SLOTS;
 	struct slot *slot;
 
+	raise_peaks(&history->peaks, encrypted_in(stats), unclassified);
 	if (history->count && now_ns - slot_at(history, history->count - 1)->time_ns < spacing)
 		return;
 	drop_old(history, now_ns);
@@ -72,6 +93,8 @@ void history_tick(struct history *history, uint64_t now_ns, const struct stats_c
 	slot->time_ns = now_ns;
 	slot->losses = *losses;
 	slot->queue_depth = queue_depth;
+	slot->peaks = history->peaks;
+	history->peaks = (struct peaks){0};
 	slot->stats = *stats;
 }
 
@@ -147,29 +170,27 @@ static double growth(const struct history *history)
 	return span * (n * sxy - sx * sy) / (n * sxx - sx * sx);
 }
 
-static double encrypted_in(const struct stats_cluster *stats)
+static struct peaks highest(const struct history *history, const struct stats_cluster *stats)
 {
-	return (double)stats->primary.connections.encrypted + stats->mirror.connections.encrypted;
-}
+	struct peaks peaks = history->peaks;
 
-static double most_encrypted(const struct history *history, const struct stats_cluster *stats)
-{
-	double most = encrypted_in(stats);
-
+	raise_peaks(&peaks, encrypted_in(stats), 0);
 	for (unsigned int i = 0; i < history->count; i++)
-		if (encrypted_in(&slot_at(history, i)->stats) > most)
-			most = encrypted_in(&slot_at(history, i)->stats);
-	return most;
+		raise_peaks(&peaks, slot_at(history, i)->peaks.encrypted,
+			    slot_at(history, i)->peaks.unclassified);
+	return peaks;
 }
 
 void history_figures(const struct history *history, uint64_t now_ns, const struct stats_cluster *stats,
 		     const struct history_losses *losses, struct history_figures *out)
 {
 	const struct history_losses *then;
+	struct peaks peaks = highest(history, stats);
 
 	memset(out, 0, sizeof(*out));
 	out->queue_growth = growth(history);
-	out->encrypted = most_encrypted(history, stats);
+	out->encrypted = peaks.encrypted;
+	out->unclassified = peaks.unclassified;
 	out->delta = *stats;
 	if (!history->count) {
 		subtract_cluster(&out->delta, stats);

@@ -29,9 +29,10 @@ struct history_losses {
 	uint64_t unclassified_failures; /* failed connects of which the cluster is not known */
 };
 
-/* Call about once a second with the counters as they are; takes a copy when the next one is due. */
+/* Call about once a second with the counters as they are; takes a copy when the next one is due.
+ * unclassified: open connections of which the cluster is not known. */
 void history_tick(struct history *history, uint64_t now_ns, const struct stats_cluster *stats,
-		  const struct history_losses *losses, double queue_depth);
+		  const struct history_losses *losses, double unclassified, double queue_depth);
 /* Starts anew from here. */
 void history_reset(struct history *history);
 
@@ -39,7 +40,8 @@ struct history_figures {
 	double observed_s;
 	struct stats_cluster delta;   /* counters: growth; gauges and timestamps: as they are now */
 	struct history_losses losses; /* within the window */
-	double encrypted;             /* the most encrypted connections at once, both sides */
+	double encrypted;    /* the most encrypted connections at once, both sides, also between two copies */
+	double unclassified; /* the same of those whose cluster is not known */
 	double queue_growth; /* fitted slope of the depth samples x observed time; NaN with fewer than 3
 				samples */
 };

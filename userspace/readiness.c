@@ -12,7 +12,8 @@
 #define MEDIAN_SAMPLES  30
 #define P99_SAMPLES     300 /* three of them are expected above it */
 #define GUESSED_MOST    1.0 /* percent of lags that are mere guesses: as many as lie above a 99th percentile */
-#define MISSED_ENOUGH   20  /* statements that did not arrive before silence is held against the mirror */
+#define ONE_IN_TWENTY   1.645 /* standard deviations that chance exceeds so often, to one side */
+#define MISSED_ENOUGH   20    /* statements that did not arrive before silence is held against the mirror */
 
 enum compare { AT_LEAST, AT_MOST };
 
@@ -81,7 +82,7 @@ static void judge(struct evaluation *e, enum readiness_check_id id, double value
  * (upper limit of the Poisson distribution, by Wilson and Hilferty's approximation). */
 static double upper_limit(double k)
 {
-	double n = k + 1, root = 1 - 1 / (9 * n) + 1.645 / (3 * sqrt(n));
+	double n = k + 1, root = 1 - 1 / (9 * n) + ONE_IN_TWENTY / (3 * sqrt(n));
 
 	return k > 0 ? n * root * root * root : 3;
 }
@@ -237,14 +238,34 @@ static void too_alike(struct evaluation *e, enum readiness_check_id id, double v
 	    catalogue[id].what, guessed);
 }
 
+/*
+ * Of the primary's statements whose fate is known; those that were sampled out are expected to be missing,
+ * and near the threshold chance alone may have decided.
+ */
+static void check_mirrored(struct evaluation *e)
+{
+	double exposure = isnan(e->in->exposure) ? 1 : e->in->exposure;
+	double arrived = e->in->delta->matched.value;
+	double expected = exposure * (arrived + e->in->delta->primary.unmatched.not_mirrored);
+	double value = expected > 0 ? 100 * arrived / expected : NAN;
+	double chance = expected > 0 ? 100 * ONE_IN_TWENTY * sqrt((1 - exposure) / expected) : 0;
+
+	if (fabs(value - e->settings->thresholds[READINESS_mirrored]) < chance)
+		conclude(e, READINESS_mirrored, value, VERDICT_INSUFFICIENT_DATA,
+			 "%s: %.4g %% of %.0f so far, at least %g wanted; the sampling alone may have put it "
+			 "off by %.2g.",
+			 catalogue[READINESS_mirrored].what, value, expected,
+			 e->settings->thresholds[READINESS_mirrored], chance);
+	else
+		judge(e, READINESS_mirrored, value, absence(e));
+}
+
 static void check_queue(struct evaluation *e)
 {
 	const struct stats_histogram *lag = &e->in->delta->lag;
 	double guessed = share(e->in->delta->guessed_lags.value,
 			       max_of(0, (double)lag->count - e->in->delta->guessed_lags.value));
-	double expected = isnan(e->in->exposure) ? 1 : e->in->exposure;
 
-	judge(e, READINESS_mirrored, 100 * e->in->mirrored_share / expected, absence(e));
 	if (guessed > GUESSED_MOST) {
 		too_alike(e, READINESS_queue_growth, growth(e->in), guessed);
 		too_alike(e, READINESS_lag_p99, quantile_of_histogram(lag, 0.99) / 1e6, guessed);
@@ -301,6 +322,7 @@ void readiness_evaluate(const struct readiness_settings *settings, const struct 
 
 	check_evidence(&e);
 	check_failures(&e);
+	check_mirrored(&e);
 	check_queue(&e);
 	check_pairs(&e);
 	check_latency(&e);

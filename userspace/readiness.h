@@ -89,13 +89,12 @@ struct readiness_input {
 	double lost_bytes;     /* of observed connections, within the window, all clusters */
 	double lost_records;   /* opened, failed and closed connections that went unnoticed, likewise */
 	double encrypted;      /* the most connections at once within the window that could not be read */
-	double unclassified;   /* connections open now, and failed connects within the window, that may be any
-				  cluster's */
+	double unclassified;   /* the most connections at once, and failed connects, within the window, that
+				  may be any cluster's */
 	double silent_s;       /* since the mirror's last answer; NaN = none yet */
 	double missed;         /* statements that the mirror should have got during that silence */
 	double queue_depth;    /* now */
 	double queue_growth;   /* statements over the window, fitted to samples of the depth */
-	double mirrored_share; /* r: of the primary's statements, learned */
 	double exposure;       /* what the proxy was told to sample; NaN = not configured */
 	double unseen_classes; /* statement classes seen often enough on the primary, never on the mirror */
 };

@@ -83,7 +83,7 @@ static void note_answers(struct verdict_state *state, uint64_t now_ns)
 void verdict_tick(struct verdict_state *state, uint64_t now_ns, const struct verdict_surroundings *around)
 {
 	note_answers(state, now_ns);
-	history_tick(state->history, now_ns, state->stats, &around->losses,
+	history_tick(state->history, now_ns, state->stats, &around->losses, around->unclassified,
 		     match_depth(twins_match(state->twins), now_ns));
 }
 
@@ -118,21 +118,22 @@ void verdict_evaluate(struct verdict_state *state, uint64_t now_ns, const struct
 	double share = match_share(match);
 	struct history_figures figures;
 	struct readiness_input input;
+	double unclassified;
 
 	history_figures(state->history, now_ns, state->stats, &around->losses, &figures);
-	input = (struct readiness_input){
-	    .observed_s = figures.observed_s,
-	    .delta = &figures.delta,
-	    .lost_bytes = figures.losses.bytes,
-	    .lost_records = figures.losses.records,
-	    .encrypted = figures.encrypted,
-	    .unclassified = around->unclassified + figures.losses.unclassified_failures,
-	    .silent_s = state->answered_ns ? (now_ns - state->answered_ns) / 1e9 : NAN,
-	    .missed = missed(state, share),
-	    .queue_depth = match_depth(match, now_ns),
-	    .queue_growth = figures.queue_growth,
-	    .mirrored_share = share,
-	    .exposure = state->exposure,
-	    .unseen_classes = unseen_classes(state, share, now_ns)};
+	unclassified = fmax(figures.unclassified, around->unclassified);
+	input = (struct readiness_input){.observed_s = figures.observed_s,
+					 .delta = &figures.delta,
+					 .lost_bytes = figures.losses.bytes,
+					 .lost_records = figures.losses.records,
+					 .encrypted = figures.encrypted,
+					 .unclassified = unclassified + figures.losses.unclassified_failures,
+					 .silent_s =
+					     state->answered_ns ? (now_ns - state->answered_ns) / 1e9 : NAN,
+					 .missed = missed(state, share),
+					 .queue_depth = match_depth(match, now_ns),
+					 .queue_growth = figures.queue_growth,
+					 .exposure = state->exposure,
+					 .unseen_classes = unseen_classes(state, share, now_ns)};
 	readiness_evaluate(&state->settings, &input, out);
 }

@@ -27,12 +27,8 @@ static struct readiness_input healthy(struct stats_cluster *delta)
 	delta->primary.duration.count = delta->mirror.duration.count = 100000;
 	for (int i = 0; i < 100; i++)
 		ratio_add(&delta->latency_ratio, 100, 100);
-	return (struct readiness_input){.observed_s = 3600,
-					.delta = delta,
-					.queue_depth = 3,
-					.queue_growth = 1,
-					.mirrored_share = 1,
-					.exposure = NAN};
+	return (struct readiness_input){
+	    .observed_s = 3600, .delta = delta, .queue_depth = 3, .queue_growth = 1, .exposure = NAN};
 }
 
 static enum verdict check_of(const struct readiness_input *input, enum readiness_check_id id,
@@ -66,7 +62,6 @@ static void nothing_seen_is_insufficient_never_ready(void **state)
 					.observed_s = 0,
 					.queue_depth = NAN,
 					.queue_growth = NAN,
-					.mirrored_share = NAN,
 					.exposure = NAN,
 					.unseen_classes = NAN};
 	struct readiness out;
@@ -175,9 +170,9 @@ static void each_thing_in_the_way_fails_its_own_check(void **state)
 	assert_int_equal(check_of(&input, READINESS_latency_p99, &out), VERDICT_NOT_READY);
 	input = healthy(&delta);
 	input.exposure = 0.5;
-	input.mirrored_share = 0.4;
+	delta.primary.unmatched.not_mirrored = 150000; /* 0.4 */
 	assert_int_equal(check_of(&input, READINESS_mirrored, &out), VERDICT_NOT_READY);
-	input.mirrored_share = 0.49;
+	delta.primary.unmatched.not_mirrored = 104000; /* 0.49 */
 	assert_int_equal(check_of(&input, READINESS_mirrored, &out), VERDICT_READY);
 }
 
@@ -205,7 +200,7 @@ static void what_is_absent_is_not_held_against_a_mirror_that_was_not_seen_whole(
 	(void)state;
 	input.silent_s = 301;
 	input.missed = 1000;
-	input.mirrored_share = 0.3;
+	delta.primary.unmatched.not_mirrored = 200000;
 	input.queue_growth = 5000;
 	assert_int_equal(check_of(&input, READINESS_mirrored, &out), VERDICT_NOT_READY);
 	for (int i = 0; i < 3; i++) {
@@ -251,6 +246,34 @@ static void a_quantile_of_few_samples_proves_nothing(void **state)
 	assert_int_equal(check_of(&input, READINESS_latency_p50, &out), VERDICT_INSUFFICIENT_DATA);
 }
 
+/* With a tenth sampled, 1,000 of 10,000 arrive, give or take 30 * 1.645 in 9 of 10 cases. */
+static void a_share_that_chance_alone_may_have_made_proves_nothing(void **state)
+{
+	struct stats_cluster delta;
+	struct readiness_input input = healthy(&delta);
+	struct readiness out;
+
+	(void)state;
+	input.exposure = 0.1;
+	delta.matched.value = 960; /* 96 % */
+	delta.primary.unmatched.not_mirrored = 10000 - 960;
+	assert_int_equal(check_of(&input, READINESS_mirrored, &out), VERDICT_INSUFFICIENT_DATA);
+	assert_non_null(strstr(out.checks[READINESS_mirrored].reason, "sampling alone"));
+	delta.matched.value = 940;
+	delta.primary.unmatched.not_mirrored = 10000 - 940;
+	assert_int_equal(check_of(&input, READINESS_mirrored, &out), VERDICT_INSUFFICIENT_DATA);
+	delta.matched.value = 890;
+	delta.primary.unmatched.not_mirrored = 10000 - 890;
+	assert_int_equal(check_of(&input, READINESS_mirrored, &out), VERDICT_NOT_READY);
+	delta.matched.value = 96000;
+	delta.primary.unmatched.not_mirrored = 1000000 - 96000;
+	assert_int_equal(check_of(&input, READINESS_mirrored, &out), VERDICT_READY);
+	input.exposure = NAN; /* nothing is sampled out */
+	delta.matched.value = 960;
+	delta.primary.unmatched.not_mirrored = 40;
+	assert_int_equal(check_of(&input, READINESS_mirrored, &out), VERDICT_READY);
+}
+
 static void transaction_control_alone_is_no_evidence(void **state)
 {
 	struct stats_cluster delta;
@@ -261,7 +284,7 @@ static void transaction_control_alone_is_no_evidence(void **state)
 	delta.matched.value = delta.compared.value = delta.lag.count = delta.latency_ratio.count = 0;
 	memset(&delta.lag.buckets, 0, sizeof(delta.lag.buckets));
 	memset(&delta.latency_ratio, 0, sizeof(delta.latency_ratio));
-	input.mirrored_share = input.queue_depth = input.unseen_classes = NAN;
+	input.queue_depth = input.unseen_classes = NAN;
 	check_of(&input, 0, &out);
 	assert_int_equal(out.verdict, VERDICT_INSUFFICIENT_DATA);
 	assert_int_equal(out.checks[READINESS_matched].verdict, VERDICT_INSUFFICIENT_DATA);
@@ -368,6 +391,7 @@ int main(void)
 	    cmocka_unit_test(what_is_absent_is_not_held_against_a_mirror_that_was_not_seen_whole),
 	    cmocka_unit_test(failures_below_the_threshold_ask_for_more_evidence),
 	    cmocka_unit_test(a_quantile_of_few_samples_proves_nothing),
+	    cmocka_unit_test(a_share_that_chance_alone_may_have_made_proves_nothing),
 	    cmocka_unit_test(transaction_control_alone_is_no_evidence),
 	    cmocka_unit_test(a_queue_that_moves_by_less_than_a_second_of_traffic_does_not_grow),
 	    cmocka_unit_test(every_way_of_not_having_seen_counts_against_the_coverage),

@@ -92,6 +92,77 @@ static void every_default_shown_in_the_shipped_file_parses_and_is_the_default(vo
 	config_free(&config);
 }
 
+#define NAME(name, compare, value, unit, what, advice) #name,
+static const char *const checks[READINESS_CHECK_COUNT] = {READINESS_CHECKS(NAME)};
+#undef NAME
+
+static char *read_file(const char *path)
+{
+	static char text[65536];
+	FILE *file = fopen(path, "r");
+
+	assert_non_null(file);
+	text[fread(text, 1, sizeof(text) - 1, file)] = '\0';
+	fclose(file);
+	return text;
+}
+
+static void assert_contains(const char *path, const char *format, const char *name)
+{
+	char wanted[64];
+
+	snprintf(wanted, sizeof(wanted), format, name);
+	if (!strstr(read_file(path), wanted))
+		fail_msg("%s does not have \"%s\"", path, wanted);
+}
+
+static void every_check_of_the_verdict_is_documented_and_the_thresholds_shown_are_the_defaults(void **state)
+{
+	char *block = strstr(read_file("observer.yaml"), "\n# readiness:") + 1, text[16384] = ONE("");
+	struct readiness_settings defaults;
+	struct config *config;
+
+	(void)state;
+	for (char *line = strtok(block, "\n"); line; line = strtok(NULL, "\n")) {
+		strcat(text, line + 2); /* "# " */
+		strcat(text, "\n");
+	}
+	config = parse(text);
+	readiness_defaults(&defaults);
+	assert_int_equal(defaults.window_us, 3600000000ull);
+	assert_int_equal(config->readiness.window_us, defaults.window_us);
+	for (int i = 0; i < READINESS_CHECK_COUNT; i++) {
+		assert_true(config->readiness.thresholds[i] == defaults.thresholds[i]);
+		assert_contains("observer.yaml", "\n#   %s: ", checks[i]);
+		assert_contains("docs/observer.yaml.5", "Cm %s", checks[i]);
+		assert_contains("docs/migration-readiness.md", "\n| `%s` | ", checks[i]);
+	}
+	config_free(&config);
+}
+
+static void the_threshold_of_each_check_can_be_set(void **state)
+{
+	struct readiness_settings defaults;
+
+	(void)state;
+	readiness_defaults(&defaults);
+	for (int i = 0; i < READINESS_CHECK_COUNT; i++) {
+		bool time = i == READINESS_observed || i == READINESS_recent || i == READINESS_lag_p99;
+		struct config *config;
+		char text[1024];
+
+		snprintf(text, sizeof(text), "readiness: { window: 2h, %s: 7%s }\n" ONE(""), checks[i],
+			 time ? "s" : ".5");
+		config = parse(text);
+		assert_int_equal(config->readiness.window_us, 7200000000ull);
+		for (int k = 0; k < READINESS_CHECK_COUNT; k++)
+			assert_true(config->readiness.thresholds[k] == (k != i ? defaults.thresholds[k]
+									: time ? 7
+									       : 7.5));
+		config_free(&config);
+	}
+}
+
 static void what_is_not_given_has_its_default(void **state)
 {
 	struct config *config = parse(ONE(""));
@@ -230,6 +301,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(the_shipped_file_parses_and_holds_the_documented_values),
 	    cmocka_unit_test(every_default_shown_in_the_shipped_file_parses_and_is_the_default),
+	    cmocka_unit_test(
+		every_check_of_the_verdict_is_documented_and_the_thresholds_shown_are_the_defaults),
+	    cmocka_unit_test(the_threshold_of_each_check_can_be_set),
 	    cmocka_unit_test(what_is_not_given_has_its_default),
 	    cmocka_unit_test(an_address_keeps_its_text_kind_and_place),
 	    cmocka_unit_test(without_mirror_metrics_neither_proxy_nor_clusters_are_needed),

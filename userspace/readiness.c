@@ -13,6 +13,7 @@
 #define P99_SAMPLES     300 /* three of them are expected above it */
 #define GUESSED_MOST    1.0 /* percent of lags that are mere guesses: as many as lie above a 99th percentile */
 #define ONE_IN_TWENTY   1.645 /* standard deviations that chance exceeds so often, to one side */
+#define SHARE_SAMPLES   200   /* primary statements whose fate is known, before their share is believed */
 #define MISSED_ENOUGH   20    /* statements that did not arrive before silence is held against the mirror */
 
 enum compare { AT_LEAST, AT_MOST };
@@ -246,11 +247,15 @@ static void check_mirrored(struct evaluation *e)
 {
 	double exposure = isnan(e->in->exposure) ? 1 : e->in->exposure;
 	double arrived = e->in->delta->matched.value;
-	double expected = exposure * (arrived + e->in->delta->primary.unmatched.not_mirrored);
+	double known = arrived + e->in->delta->primary.unmatched.not_mirrored, expected = exposure * known;
 	double value = expected > 0 ? 100 * arrived / expected : NAN;
 	double chance = expected > 0 ? 100 * ONE_IN_TWENTY * sqrt((1 - exposure) / expected) : 0;
 
-	if (fabs(value - e->settings->thresholds[READINESS_mirrored]) < chance)
+	if (known > 0 && known < SHARE_SAMPLES)
+		conclude(e, READINESS_mirrored, value, VERDICT_INSUFFICIENT_DATA,
+			 "%s: %.4g %% of %.0f so far; it is believed from %d statements on.",
+			 catalogue[READINESS_mirrored].what, value, expected, SHARE_SAMPLES);
+	else if (fabs(value - e->settings->thresholds[READINESS_mirrored]) < chance)
 		conclude(e, READINESS_mirrored, value, VERDICT_INSUFFICIENT_DATA,
 			 "%s: %.4g %% of %.0f so far, at least %g wanted; the sampling alone may have put it "
 			 "off by %.2g.",

@@ -82,7 +82,7 @@ def test_promtool_takes_the_documented_queries_and_rules(tmp_path):
     rules.write_text(code_block("migration-readiness.md", "Alert rules") + recorded)
     checked = subprocess.run(["promtool", "check", "rules", rules], text=True, capture_output=True, check=False)
     assert checked.returncode == 0, checked.stdout + checked.stderr
-    assert f"{4 + len(queries)} rules found" in checked.stdout and len(queries) == 5
+    assert f"{4 + len(queries)} rules found" in checked.stdout and len(queries) == 6
 
 
 def test_openmetrics_parses_with_fixed_names_types_and_labels(served):

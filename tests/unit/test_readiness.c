@@ -272,6 +272,10 @@ static void a_share_that_chance_alone_may_have_made_proves_nothing(void **state)
 	delta.matched.value = 960;
 	delta.primary.unmatched.not_mirrored = 40;
 	assert_int_equal(check_of(&input, READINESS_mirrored, &out), VERDICT_READY);
+	delta.matched.value = 150; /* of too few to say */
+	assert_int_equal(check_of(&input, READINESS_mirrored, &out), VERDICT_INSUFFICIENT_DATA);
+	delta.primary.unmatched.not_mirrored = 50;
+	assert_int_equal(check_of(&input, READINESS_mirrored, &out), VERDICT_NOT_READY);
 }
 
 static void transaction_control_alone_is_no_evidence(void **state)

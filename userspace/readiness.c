@@ -226,7 +226,9 @@ static double growth(const struct readiness_input *in)
 	double matched = in->delta->matched.value;
 	double rate = in->observed_s > 0 ? matched / in->observed_s : 0;
 
-	return isnan(in->queue_depth) ? NAN : in->queue_growth > rate ? in->queue_growth : 0;
+	if (isnan(in->queue_depth) || isnan(in->queue_growth))
+		return NAN; /* not known yet, or too few samples for a trend */
+	return in->queue_growth > rate ? in->queue_growth : 0;
 }
 
 /* Of statements that are too alike the figures may be anything: neither good nor bad ones are believed. */

@@ -307,6 +307,8 @@ static void a_queue_that_moves_by_less_than_a_second_of_traffic_does_not_grow(vo
 	assert_int_equal(check_of(&input, READINESS_queue_growth, &out), VERDICT_READY);
 	input.queue_growth = 1100;
 	assert_int_equal(check_of(&input, READINESS_queue_growth, &out), VERDICT_NOT_READY);
+	input.queue_growth = NAN; /* fewer than three samples */
+	assert_int_equal(check_of(&input, READINESS_queue_growth, &out), VERDICT_INSUFFICIENT_DATA);
 }
 
 static void every_way_of_not_having_seen_counts_against_the_coverage(void **state)

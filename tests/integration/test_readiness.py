@@ -228,6 +228,19 @@ def test_a_mirror_that_falls_silent_is_not_ready_any_more(pair):
         proxy.command("resume-mirror")
 
 
+def test_what_was_dropped_counts_for_the_whole_window(pair):
+    """Long after the drops, when the share that was learned since is 1 again."""
+    proxy, observer = pair
+    with Traffic(proxy, GOOD, pause=0.01):
+        wait_for(lambda: verdict(observer)["verdict"] == "ready", "the verdict to be ready", timeout=60)
+        proxy.command("drop", 2000)
+        wait_for(lambda: checks(observer)["mirrored"]["verdict"] == "not_ready", "the drops to be noticed", timeout=60)
+        wait_for(lambda: observer.metrics().get("pgdog_mirror_mirrored_ratio", cluster="app_mirror") > 0.97,
+                 "the share to be learned anew", timeout=30)
+        assert checks(observer)["mirrored"]["verdict"] == "not_ready"
+        assert verdict(observer)["verdict"] == "not_ready"
+
+
 @pytest.mark.parametrize("pair", [{"observer": {"ring_bytes": "64KiB"}}], indirect=True)
 def test_lost_events_make_the_data_insufficient_and_never_ready(pair):
     proxy, observer = pair

@@ -35,7 +35,14 @@ static void update_events(struct link *link)
 	link->events = events;
 }
 
-static void report_marks(struct link *link)
+static struct link_sends sends;
+
+struct link_sends link_sends(void)
+{
+	return sends;
+}
+
+static void report_marks(struct link *link, uint64_t began_ns)
 {
 	uint64_t now = loop_now(), position;
 
@@ -44,6 +51,8 @@ static void report_marks(struct link *link)
 		if (position > link->written)
 			break;
 		buffer_consume(&link->marks, sizeof(position));
+		sends.count++;
+		sends.sum_ns += now - began_ns;
 		if (link->ops->sent)
 			link->ops->sent(link->ctx, now);
 	}
@@ -52,6 +61,7 @@ static void report_marks(struct link *link)
 static void flush(struct link *link)
 {
 	while (link->out.len && !link->error) {
+		uint64_t began_ns = link->marks.len ? loop_now() : 0;
 		ssize_t n = send(link->fd, buffer_at(&link->out, 0), link->out.len, MSG_NOSIGNAL);
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -64,7 +74,7 @@ static void flush(struct link *link)
 		link->written += (uint64_t)n;
 		buffer_consume(&link->out, (size_t)n);
 		if (link->marks.len)
-			report_marks(link);
+			report_marks(link, began_ns);
 		if (link->closed)
 			return;
 	}

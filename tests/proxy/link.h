@@ -37,6 +37,13 @@ void link_mark(struct link *link);
 /* Never calls data or closed; errors come through the loop. */
 void link_flush(struct link *link);
 size_t link_unsent(const struct link *link);
+
+/* How long the sends took that reached a mark, on whichever link. The kernel's own moment of a send, which an
+ * observer sees, lies somewhere within it; `sent` is called at its end. */
+struct link_sends {
+	uint64_t count, sum_ns;
+};
+struct link_sends link_sends(void);
 void link_read(struct link *link, bool on);
 
 #endif

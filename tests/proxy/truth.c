@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdio.h>
 
+#include "link.h"
 #include "loop.h"
 
 static const uint64_t bounds_us[TRUTH_BUCKETS] = {
@@ -66,6 +67,8 @@ int truth_json(const struct truth *t, const char *mode, char *text, size_t size)
 	fprintf(out, "\"relayed\":[%" PRIu64 ",%" PRIu64 "],",
 		__atomic_load_n(&t->relayed[0], __ATOMIC_RELAXED),
 		__atomic_load_n(&t->relayed[1], __ATOMIC_RELAXED));
+	fprintf(out, "\"sends\":%" PRIu64 ",\"send_sum\":%.9f,", link_sends().count,
+		(double)link_sends().sum_ns / 1e9);
 	print_lag(out, t);
 	long len = ftell(out);
 	int err = ferror(out) || fflush(out) || len >= (long)size - 1;

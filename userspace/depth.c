@@ -91,14 +91,15 @@ static void learn_slice(struct depth *depth, const struct depth_slice *slice)
 	depth->total += slice->sent;
 }
 
-bool depth_whole(const struct depth *depth)
+/* Nearly everything arrives, as far as is known. */
+static bool whole(const struct depth *depth)
 {
 	return depth->total > ENOUGH && depth_share(depth) > DEPTH_ALL;
 }
 
 void depth_learn(struct depth *depth, const struct lagdist *dist, uint64_t last_match)
 {
-	uint64_t spare = depth_whole(depth) ? PATIENCE_NS : MARGIN_NS;
+	uint64_t spare = whole(depth) ? PATIENCE_NS : MARGIN_NS;
 	uint64_t margin = 2 * lagdist_longest(dist) + spare, until;
 
 	if (!depth->newest || last_match < margin)
@@ -138,7 +139,7 @@ static struct survival survival_of(const struct depth *depth, const struct lagdi
 {
 	struct survival s = {dist, depth_share(depth), 1, last_match, lagdist_longest(dist) * 3 / 2};
 
-	if (depth_whole(depth)) { /* nothing is dropped: the tail of F is only not seen yet */
+	if (whole(depth)) { /* nothing is dropped: the tail of F is only not seen yet */
 		s.ceiling = 1 - fmax(0.5 / (lagdist_weight(dist) + 1), TAIL * (1 - s.share));
 		if (s.give_up < PATIENCE_NS)
 			s.give_up = PATIENCE_NS;

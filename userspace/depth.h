@@ -50,8 +50,6 @@ void depth_left(struct depth *depth, uint64_t time, bool arrived);
 void depth_learn(struct depth *depth, const struct lagdist *dist, uint64_t last_match);
 /* r; 1 while too little is decided. */
 double depth_share(const struct depth *depth);
-/* Nearly everything arrives, as far as is known. */
-bool depth_whole(const struct depth *depth);
 /* The sum; list is of those that wait, by age. Never negative, not capped. */
 double depth_estimate(const struct depth *depth, const struct lagdist *dist, const struct pending *pending,
 		      const struct age_list *list, uint64_t last_match);

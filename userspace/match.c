@@ -218,13 +218,13 @@ static void join(struct match *match, uint32_t primary, uint32_t mirror, uint64_
 	level_arrived(&match->level);
 	match->counters.ambiguous += !certain;
 	match->counters.clamped += arrived < sent;
-	if (certain)
-		lagdist_certain(match->dist, arrived, lag);
 	match->certain += ((certain ? 1 : 0) - match->certain) * CERTAIN_WEIGHT;
-	if (certain)
+	if (certain) {
+		lagdist_certain(match->dist, arrived, lag);
 		lagsample_certain(&match->lags, arrived, lag);
-	else
+	} else {
 		lagsample_guessed(&match->lags, arrived, lag, counts(match));
+	}
 	match->counters.guessed += !certain && !tells(match, arrived);
 	recent_note(match->recent, key, arrived);
 	matchclock_match(&match->clock, arrived, certain ? sent : 0);

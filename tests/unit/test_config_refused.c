@@ -69,7 +69,7 @@ static void an_unknown_or_repeated_key_is_named_with_its_place(void **state)
 	REFUSE(bad);
 }
 
-static void a_wrong_type_or_value_says_what_is_allowed(void **state)
+static void a_wrong_type_or_duration_says_what_is_allowed(void **state)
 {
 	static const struct bad bad[] = {
 	    {"- a\n", "f:1:1: top level: a list stands here; write a mapping with the keys " ROOT_KEYS},
@@ -97,6 +97,15 @@ static void a_wrong_type_or_value_says_what_is_allowed(void **state)
 	    {"window: \"5m\"\n",
 	     "f:1:9: window: stands in quotes; write a duration from 1s to 24h, such as 30s, 5m "
 	     "or 1h without them"},
+	};
+
+	(void)state;
+	REFUSE(bad);
+}
+
+static void a_switch_number_size_or_word_says_what_is_allowed(void **state)
+{
+	static const struct bad bad[] = {
 	    {"mirror_metrics_enabled: yes\n",
 	     "f:1:25: mirror_metrics_enabled: \"yes\" is not allowed; write true or false"},
 	    {"mirror_metrics_enabled: 'true'\n",
@@ -142,6 +151,15 @@ static void a_wrong_type_or_value_says_what_is_allowed(void **state)
 	    {"readiness: { window: 10m }\n", "f:1:12: readiness: observed (by default 30m) is longer than "
 					     "window (1h): that could never be ready; "
 					     "shorten it too"},
+	};
+
+	(void)state;
+	REFUSE(bad);
+}
+
+static void a_path_or_address_says_what_is_allowed(void **state)
+{
+	static const struct bad bad[] = {
 	    {"pin: sys/fs/bpf\n", "f:1:6: pin: \"sys/fs/bpf\" is not allowed; write the absolute path of a "
 				  "directory below a bpffs"},
 	    {"listen: localhost:1\n", "f:1:9: listen: \"localhost:1\": the host must be a numeric address of "
@@ -387,7 +405,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(an_unknown_or_repeated_key_is_named_with_its_place),
-	    cmocka_unit_test(a_wrong_type_or_value_says_what_is_allowed),
+	    cmocka_unit_test(a_wrong_type_or_duration_says_what_is_allowed),
+	    cmocka_unit_test(a_switch_number_size_or_word_says_what_is_allowed),
+	    cmocka_unit_test(a_path_or_address_says_what_is_allowed),
 	    cmocka_unit_test(a_proxy_must_be_selected_by_something_that_can_exist),
 	    cmocka_unit_test(a_cluster_must_be_whole),
 	    cmocka_unit_test(a_bad_address_is_quoted_with_the_reason),

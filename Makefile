@@ -19,19 +19,19 @@ CFLAGS   ?= $(if $(SANITIZE),-O2,-O3) -g
 LTO      := $(if $(SANITIZE)$(findstring clang,$(shell $(CC) --version)),,-flto=auto)
 NO_LTO   := $(if $(LTO),-fno-lto)
 ALL_CFLAGS = -std=gnu11 $(WARN) $(CFLAGS) $(SANITIZE) -D_GNU_SOURCE -DVERSION='"$(VERSION)"' \
-	-I. -Iuserspace -Ibpf -I$(BUILD) $(shell $(PKG_CONFIG) --cflags $(PACKAGES))
+	-I. -Iuserspace -I$(BUILD) $(shell $(PKG_CONFIG) --cflags $(PACKAGES))
 LDLIBS   = $(shell $(PKG_CONFIG) --libs $(PACKAGES)) -lpg_query -lm
 BPF_CFLAGS := -std=gnu11 -O2 -g -target bpf -mcpu=v3 -D__TARGET_ARCH_$(ARCH) -Wall -Wextra -Werror \
-	-Wno-unused-parameter -Ibpf \
+	-Wno-unused-parameter -Ibpf -Iuserspace \
 	-idirafter /usr/include/$(shell uname -m)-linux-gnu
 
 SKELETONS := $(patsubst bpf/%.bpf.c,$(BUILD)/%.skel.h,$(wildcard bpf/*.bpf.c))
-LIB_OBJS  := $(patsubst userspace/%.c,$(BUILD)/obj/%.o,$(filter-out userspace/main.c,$(wildcard userspace/*.c)))
-# In tests/unit, test_*.c are programs; the others support them and are linked into each.
-UNIT_HELP := $(patsubst tests/unit/%.c,$(BUILD)/tests/support/%.o,$(filter-out tests/unit/test_%,$(wildcard tests/unit/*.c)))
+LIB_OBJS  := $(patsubst userspace/%.c,$(BUILD)/obj/%.o,$(filter-out userspace/main.c,$(wildcard userspace/*.c userspace/*/*.c)))
+# tests/unit has the folders of userspace/, in which test_*.c are programs; what else is in support/ is linked into each.
+UNIT_HELP := $(patsubst tests/unit/support/%.c,$(BUILD)/tests/support/%.o,$(filter-out tests/unit/support/test_%,$(wildcard tests/unit/support/*.c)))
 DIFFERENTIAL_OBJS := $(patsubst tests/differential/%.c,$(BUILD)/differential/%.o,$(wildcard tests/differential/*.c))
 PROXY_OBJS := $(patsubst tests/proxy/%.c,$(BUILD)/proxy/%.o,$(wildcard tests/proxy/*.c))
-UNIT      := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/test_*.c))
+UNIT      := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/unit/*/test_*.c))
 
 TEST_PROGRAMS := $(patsubst tests/integration/%.c,$(BUILD)/tests/%,$(wildcard tests/integration/*.c))
 
@@ -59,11 +59,11 @@ $(BUILD)/%.skel.h: $(BUILD)/bpf/%.bpf.o
 	$(BPFTOOL) gen skeleton $< name $*_bpf > $@.tmp
 	mv $@.tmp $@
 
-$(BUILD)/tests/support/%.o: tests/unit/%.c | $(SKELETONS)
+$(BUILD)/tests/support/%.o: tests/unit/support/%.c | $(SKELETONS)
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) -Itests/unit -MMD -MP -c -o $@ $<
 
-$(BUILD)/tests/%: tests/unit/%.c $(UNIT_HELP) $(BUILD)/libobserver.a
+$(BUILD)/tests/unit/%: tests/unit/%.c $(UNIT_HELP) $(BUILD)/libobserver.a
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) $(NO_LTO) -Itests/unit -MMD -MP -o $@ $< $(UNIT_HELP) $(BUILD)/libobserver.a $(LDLIBS) -lcmocka
 
@@ -118,7 +118,7 @@ $(BUILD)/clang-%/observer.skel.h $(BUILD)/clang-%/kprobe.skel.h: bpf/observer.bp
 	$(MAKE) BUILD=$(BUILD)/clang-$* CLANG=clang-$* $(BUILD)/clang-$*/observer.skel.h $(BUILD)/clang-$*/kprobe.skel.h
 
 # The library's programs.c, compiled here with those skeletons, takes the place of its own.
-$(BUILD)/clang-%/probe_dump: $(BUILD)/clang-%/observer.skel.h tests/integration/probe_dump.c userspace/programs.c $(BUILD)/libobserver.a
+$(BUILD)/clang-%/probe_dump: $(BUILD)/clang-%/observer.skel.h tests/integration/probe_dump.c userspace/capture/programs.c $(BUILD)/libobserver.a
 	$(CC) -I$(@D) $(ALL_CFLAGS) $(NO_LTO) -o $@ $(filter %.c %.a,$^) $(LDLIBS)
 
 check-kernels: all test-programs $(COMPILERS:%=$(BUILD)/clang-%/probe_dump)
@@ -217,4 +217,4 @@ help:
 print-cflags:
 	@: $(info $(ALL_CFLAGS))
 
--include $(wildcard $(BUILD)/obj/*.d $(BUILD)/bpf/*.d $(BUILD)/tests/*.d $(BUILD)/tests/*/*.d $(BUILD)/proxy/*.d $(BUILD)/differential/*.d)
+-include $(wildcard $(BUILD)/obj/*.d $(BUILD)/obj/*/*.d $(BUILD)/bpf/*.d $(BUILD)/tests/*.d $(BUILD)/tests/*/*.d $(BUILD)/tests/*/*/*.d $(BUILD)/proxy/*.d $(BUILD)/differential/*.d)

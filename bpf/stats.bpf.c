@@ -5,7 +5,7 @@
 
 #include <bpf/bpf_helpers.h>
 
-#include "../userspace/stats_layout.h"
+#include "stats/stats_layout.h"
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);

@@ -7,19 +7,19 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "ask.h"
-#include "check.h"
-#include "config.h"
-#include "figures.h"
-#include "log.h"
-#include "loop.h"
-#include "notify.h"
+#include "ask/ask.h"
+#include "ask/check.h"
+#include "base/log.h"
+#include "base/loop.h"
+#include "base/notify.h"
+#include "config/config.h"
+#include "config/options.h"
 #include "observation.h"
-#include "options.h"
-#include "privileges.h"
-#include "service.h"
-#include "stats.h"
-#include "threshold.h"
+#include "rights/privileges.h"
+#include "serve/figures.h"
+#include "serve/service.h"
+#include "stats/stats.h"
+#include "stats/threshold.h"
 
 #define SECOND_US 1000000
 
@@ -213,7 +213,7 @@ static int start_service(struct daemon *d)
 		log_error("%s", service_error());
 		return EXIT_NOT_OK;
 	}
-	service_add(d->service, (struct exposition_source){threshold_write, d->threshold}, true);
+	service_add(d->service, (struct exposition_source){figures_write_threshold, d->threshold}, true);
 	if (!d->observation)
 		return EXIT_OK;
 	service_add(d->service,

@@ -6,16 +6,16 @@
 #include <string.h>
 #include <sys/epoll.h>
 
-#include "classify.h"
-#include "clock.h"
-#include "cluster.h"
-#include "conn.h"
-#include "filter.h"
-#include "log.h"
-#include "probe.h"
-#include "proxy.h"
-#include "resolve.h"
-#include "stream.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "capture/conn.h"
+#include "capture/probe.h"
+#include "capture/stream.h"
+#include "cluster/cluster.h"
+#include "watch/classify.h"
+#include "watch/filter.h"
+#include "watch/proxy.h"
+#include "watch/resolve.h"
 
 /*
  * The ring is drained and time-outs are looked after at this pace; a ring that fills wakes us earlier, and a

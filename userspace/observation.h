@@ -11,12 +11,12 @@
 
 #include <stdint.h>
 
-#include "cluster.h"
-#include "config.h"
-#include "exposition.h"
-#include "loop.h"
-#include "stats.h"
-#include "threshold.h"
+#include "base/loop.h"
+#include "cluster/cluster.h"
+#include "config/config.h"
+#include "serve/exposition.h"
+#include "stats/stats.h"
+#include "stats/threshold.h"
 
 struct observation;
 

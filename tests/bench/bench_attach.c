@@ -30,7 +30,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "probe.h"
+#include "capture/probe.h"
 
 #define ROUNDS_MAX    101
 #define BLOCKS        5    /* of which the fastest counts: what disturbs only adds */

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <time.h>
 
-#include "match.h"
+#include "match/match.h"
 
 struct load {
 	const char *name;

@@ -9,8 +9,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "cluster.h"
-#include "conn.h"
+#include "capture/conn.h"
+#include "cluster/cluster.h"
 
 #define TAPE_BYTES (32u << 20)
 

@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "classify.h"
-#include "config.h"
+#include "config/config.h"
+#include "watch/classify.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

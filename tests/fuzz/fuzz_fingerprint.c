@@ -3,8 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "fingerprint.h"
-#include "sqlshape.h"
+#include "sql/fingerprint.h"
+#include "sql/sqlshape.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

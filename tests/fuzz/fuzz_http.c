@@ -12,8 +12,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "header.h"
-#include "http.h"
+#include "serve/header.h"
+#include "serve/http.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

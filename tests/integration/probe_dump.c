@@ -23,8 +23,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "exe.h"
-#include "probe.h"
+#include "capture/probe.h"
+#include "watch/exe.h"
 
 struct dump {
 	struct probe_options options;

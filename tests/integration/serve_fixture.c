@@ -16,12 +16,13 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "endpoints.h"
-#include "http.h"
-#include "log.h"
-#include "openmetrics.h"
-#include "stats.h"
-#include "threshold.h"
+#include "base/log.h"
+#include "serve/endpoints.h"
+#include "serve/figures.h"
+#include "serve/http.h"
+#include "serve/openmetrics.h"
+#include "stats/stats.h"
+#include "stats/threshold.h"
 
 struct arguments {
 	struct stats_options stats;
@@ -140,7 +141,8 @@ int main(int argc, char **argv)
 									.observer_only = a.observer_only,
 									.version = VERSION,
 									.attach_mode = attach_mode}) < 0 ||
-	    openmetrics_add(openmetrics, (struct exposition_source){threshold_write, threshold}, true) < 0 ||
+	    openmetrics_add(openmetrics, (struct exposition_source){figures_write_threshold, threshold},
+			    true) < 0 ||
 	    endpoints_new(&endpoints, &(struct endpoints_options){.openmetrics = openmetrics,
 								  .stats = stats,
 								  .version = VERSION,

@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: MIT */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "verdict/top.h"
+
+static void errors_rank_before_rows_before_time(void **state)
+{
+	const struct top_entry *worst[3];
+	struct top_entry *entry;
+	struct top *top;
+
+	(void)state;
+	assert_int_equal(top_new(&top, 10), 0);
+	top_entry(top, 1, "fine", 1);
+	entry = top_entry(top, 2, "slow", 1);
+	entry->mirror_us = 900, entry->primary_us = 100;
+	entry = top_entry(top, 3, "rows", 1);
+	entry->compared = 10, entry->divergences.rows = 5;
+	entry = top_entry(top, 4, "error", 1);
+	entry->divergences.mirror_only_error = 1;
+	entry = top_entry(top, 5, "ignored", 1);
+	entry->divergences.mirror_only_error = 100, entry->ignored = true;
+	assert_int_equal(top_worst(top, worst, 3), 3);
+	assert_string_equal(worst[0]->text, "error");
+	assert_string_equal(worst[1]->text, "rows");
+	assert_string_equal(worst[2]->text, "slow");
+	top_free(&top);
+}
+
+static void what_the_primary_itself_answers_differently_is_taken_off(void **state)
+{
+	const uint64_t key = 12;
+	struct top_entry *entry;
+	struct top *top;
+
+	(void)state;
+	assert_int_equal(top_new(&top, 10), 0);
+	entry = top_entry(top, 1, "select now()", 1);
+	for (uint64_t i = 1; i <= 11; i++)
+		top_primary_answered(top, entry, key, i, i * 1000);
+	assert_int_equal(entry->repeats, 10);
+	assert_int_equal(entry->repeats_differ, 10);
+	entry->compared = entry->divergences.result = 50;
+	assert_true(top_excess(entry) == 0);
+	top_primary_answered(top, entry, key, 99,
+			     11000 + 2 * TOP_REPEAT_NS); /* too late to be a repetition */
+	assert_int_equal(entry->repeats, 10);
+	top_free(&top);
+}
+
+static void noise_explains_divergences_only_as_far_as_it_goes(void **state)
+{
+	struct top_entry entry = {.compared = 1000, .repeats = 100, .repeats_differ = 20};
+
+	(void)state;
+	entry.divergences.result = 210;
+	assert_true(top_is_noise(&entry));
+	entry.divergences.result = 900; /* 20 % of noise do not explain 90 % */
+	assert_false(top_is_noise(&entry));
+	entry.divergences.result = 210;
+	entry.repeats = entry.repeats_differ = 9; /* too few to be believed */
+	assert_false(top_is_noise(&entry));
+}
+
+static void each_kind_of_harm_has_its_reason(void **state)
+{
+	char reason[TOP_REASON_MAX];
+	struct top_entry fine = {.compared = 100, .primary_us = 1000000, .mirror_us = 1100000}, entry = fine;
+
+	(void)state;
+	assert_string_equal(top_reason(&fine, reason), "");
+	entry.mirror_us = 12000000;
+	assert_string_equal(top_reason(&entry, reason), "slower: 12x, 11 s more in 100 times");
+	entry.unseen = true, entry.primary = 30;
+	assert_string_equal(top_reason(&entry, reason), "never seen on the mirror, 30 times on the primary");
+	entry.divergences.result = 3;
+	assert_string_equal(top_reason(&entry, reason), "results differ, 3 of 100 times");
+	entry.divergences.rows = 2;
+	assert_string_equal(top_reason(&entry, reason), "row counts differ, 5 of 100 times");
+	entry.divergences.primary_only_error = 1;
+	strcpy(entry.primary_sqlstate, "40001");
+	assert_string_equal(top_reason(&entry, reason), "fails on the primary only (40001), 1 of 100 times");
+	entry.divergences.sqlstate = 2;
+	strcpy(entry.mirror_sqlstate, "23514");
+	assert_string_equal(top_reason(&entry, reason),
+			    "other SQLSTATE (23514, on the primary 40001), 2 of 100 times");
+	entry.divergences.mirror_only_error = 100;
+	strcpy(entry.mirror_sqlstate, "42P01");
+	assert_string_equal(top_reason(&entry, reason), "fails on the mirror only (42P01), 100 of 100 times");
+}
+
+static void the_table_is_bounded_and_keeps_what_did_harm(void **state)
+{
+	const struct top_entry *worst[1];
+	char text[32];
+	struct top *top;
+
+	(void)state;
+	assert_int_equal(top_new(&top, 20), 0);
+	top_entry(top, 1000, "harmful", 1)->divergences.sqlstate = 1;
+	for (uint64_t i = 1; i <= 500; i++) {
+		snprintf(text, sizeof(text), "text %d", (int)i);
+		assert_non_null(top_entry(top, i, text, i));
+	}
+	assert_int_equal(top_count(top), 20);
+	assert_int_equal(top_evicted(top), 481);
+	assert_int_equal(top_worst(top, worst, 1), 1);
+	assert_string_equal(worst[0]->text, "harmful");
+	top_free(&top);
+}
+
+static void a_class_that_only_the_primary_runs_is_unseen(void **state)
+{
+	struct top_entry *entry;
+	struct top *top;
+
+	(void)state;
+	assert_int_equal(top_new(&top, 20), 0);
+	entry = top_entry(top, 1, "both", 1);
+	entry->primary = 50, entry->mirror = 1;
+	top_entry(top, 2, "often", 1)->primary = 50;
+	top_entry(top, 3, "rarely", 1)->primary = 2;
+	assert_int_equal(top_mark_unseen(top, 10, 100, 50), 0); /* the twin may still come */
+	assert_int_equal(top_mark_unseen(top, 10, 100, 500), 1);
+	top_reset(top);
+	assert_int_equal(top_count(top), 0);
+	top_free(&top);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(errors_rank_before_rows_before_time),
+	    cmocka_unit_test(what_the_primary_itself_answers_differently_is_taken_off),
+	    cmocka_unit_test(noise_explains_divergences_only_as_far_as_it_goes),
+	    cmocka_unit_test(each_kind_of_harm_has_its_reason),
+	    cmocka_unit_test(the_table_is_bounded_and_keeps_what_did_harm),
+	    cmocka_unit_test(a_class_that_only_the_primary_runs_is_unseen),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

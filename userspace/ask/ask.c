@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: MIT */
+#include "ask/ask.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "ask/fetch.h"
+#include "ask/report.h"
+#include "base/clock.h"
+#include "config/config.h"
+
+#define DEFAULT_URL      "http://127.0.0.1:10432"
+#define URL_LENGTH       320
+#define POLL_US          2000000
+#define STATEMENTS_SHOWN 10
+
+/* --------------------------------------------------------------------------------------- where the daemon is
+ */
+
+/* What listens on every address answers on loopback too. */
+static void url_of(char url[URL_LENGTH], const struct config *config)
+{
+	const char *host = config->listen_host;
+
+	if (strcmp(host, "0.0.0.0") == 0)
+		host = "127.0.0.1";
+	else if (strcmp(host, "::") == 0)
+		host = "::1";
+	snprintf(url, URL_LENGTH, strchr(host, ':') ? "http://[%s]:%u" : "http://%s:%u", host,
+		 config->listen_port);
+}
+
+/* --url, or what the configuration says; without a file of the default name, the default address. */
+static int locate(const struct options *options, char url[URL_LENGTH])
+{
+	struct config *config = NULL;
+	char *error = NULL;
+	int err;
+
+	if (options->url) {
+		snprintf(url, URL_LENGTH, "%s", options->url);
+		return 0;
+	}
+	err = config_load(&config, options->config_path, &error);
+	if (err == -ENOENT && !options->config_given) {
+		snprintf(url, URL_LENGTH, DEFAULT_URL);
+		err = 0;
+	} else if (err) {
+		fprintf(stderr, "%s\n", error ? error : "out of memory");
+	} else if (!config->listen_port) {
+		fprintf(stderr, "%s leaves the port to the kernel: give --url with the one in the log\n",
+			options->config_path);
+		err = -EINVAL;
+	} else {
+		url_of(url, config);
+	}
+	free(error);
+	config_free(&config);
+	return err;
+}
+
+/* ------------------------------------------------------------------------------------------------ readiness
+ */
+
+static int unexpected(const char *url, const struct fetch_reply *reply)
+{
+	fprintf(stderr, "%s answers with status %ld, but not as mirror-observer does\n", url, reply->status);
+	return EXIT_UNREACHABLE;
+}
+
+static int unknown_cluster(const struct options *options)
+{
+	fprintf(stderr, "no cluster %s is configured\n", options->cluster);
+	return EXIT_USAGE;
+}
+
+static int exit_of(enum verdict verdict)
+{
+	return verdict == VERDICT_READY ? EXIT_OK : verdict == VERDICT_NOT_READY ? EXIT_NOT_OK : EXIT_NO_DATA;
+}
+
+static int read_verdict(const struct options *options, const char *url, const struct fetch_reply *reply,
+			struct buffer *out)
+{
+	enum verdict worst;
+
+	if (reply->status == 404 && options->cluster)
+		return unknown_cluster(options);
+	if ((reply->status != 200 && reply->status != 503) || !reply->body.data)
+		return unexpected(url, reply);
+	if (report_readiness(out, reply->body.data, &worst) == 0)
+		return exit_of(worst);
+	if (reply->status == 503 && strncmp(reply->body.data, "nothing is observed", 19) == 0) {
+		buffer_printf(out, "%s", reply->body.data);
+		return EXIT_NO_DATA;
+	}
+	return unexpected(url, reply);
+}
+
+/* One question; the table goes into *out, which begins empty. */
+static int ask_once(const struct options *options, const char *url, struct buffer *out)
+{
+	struct fetch_reply reply;
+	int err = fetch(&reply, FETCH_GET, url, "/readiness", options->cluster), status;
+
+	if (err) {
+		fprintf(stderr, "%s\n", fetch_error());
+		return err == -EINVAL ? EXIT_USAGE : EXIT_UNREACHABLE;
+	}
+	status = read_verdict(options, url, &reply, out);
+	buffer_free(&reply.body);
+	return status;
+}
+
+static void add_statements(const struct options *options, const char *url, struct buffer *out)
+{
+	struct fetch_reply reply;
+
+	if (fetch(&reply, FETCH_GET, url, "/statements", options->cluster))
+		return;
+	if (reply.status == 200 && reply.body.data)
+		report_statements(out, reply.body.data, STATEMENTS_SHOWN);
+	buffer_free(&reply.body);
+}
+
+static void rest(uint64_t us)
+{
+	const struct timespec time = {us / 1000000, us % 1000000 * 1000};
+
+	nanosleep(&time, NULL);
+}
+
+/* A daemon that is being restarted answers again: only what cannot change ends the wait early. */
+static int ask_until_ready(const struct options *options, const char *url, struct buffer *out)
+{
+	uint64_t now = clock_us(), deadline = now + options->wait_us;
+	int status;
+
+	for (;;) {
+		buffer_reset(out);
+		status = ask_once(options, url, out);
+		now = clock_us();
+		if (status == EXIT_OK || status == EXIT_USAGE || now >= deadline)
+			return status;
+		rest(deadline - now < POLL_US ? deadline - now : POLL_US);
+	}
+}
+
+int ask_readiness(const struct options *options)
+{
+	char url[URL_LENGTH];
+	struct buffer out = {0};
+	int status;
+
+	if (locate(options, url))
+		return EXIT_USAGE;
+	status = ask_until_ready(options, url, &out);
+	if (status == EXIT_OK || status == EXIT_NOT_OK || status == EXIT_NO_DATA)
+		add_statements(options, url, &out);
+	if (out.len)
+		fwrite(out.data, 1, out.len, stdout);
+	buffer_free(&out);
+	return status;
+}
+
+/* ---------------------------------------------------------------------------------------------------- reset
+ */
+
+static int read_reset(const struct options *options, const char *url, const struct fetch_reply *reply)
+{
+	switch (reply->status) {
+	case 200:
+		printf("%s: the verdict starts anew\n", options->cluster);
+		return EXIT_OK;
+	case 404:
+		return unknown_cluster(options);
+	case 403:
+	case 421:
+	case 503:
+		fprintf(stderr, "%s", reply->body.data);
+		return EXIT_NOT_OK;
+	default:
+		return unexpected(url, reply);
+	}
+}
+
+int ask_reset(const struct options *options)
+{
+	struct fetch_reply reply;
+	char url[URL_LENGTH];
+	int err, status;
+
+	if (locate(options, url))
+		return EXIT_USAGE;
+	err = fetch(&reply, FETCH_ACTION, url, "/-/reset", options->cluster);
+	if (err) {
+		fprintf(stderr, "%s\n", fetch_error());
+		return err == -EINVAL ? EXIT_USAGE : EXIT_UNREACHABLE;
+	}
+	status = read_reset(options, url, &reply);
+	buffer_free(&reply.body);
+	return status;
+}

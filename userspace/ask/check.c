@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: MIT */
+#include "ask/check.h"
+
+#include <stdio.h>
+
+#include "capture/probe.h"
+#include "config/options.h"
+#include "rights/privileges.h"
+#include "watch/proxy.h"
+
+static void print_line(void *ctx, const char *line)
+{
+	(void)ctx;
+	printf("%s\n", line);
+}
+
+static void print_clusters(const struct config *config)
+{
+	printf("configuration: %s is valid, %zu cluster%s\n", config->path, config->cluster_count,
+	       config->cluster_count == 1 ? "" : "s");
+	for (size_t i = 0; i < config->cluster_count; i++) {
+		const struct config_cluster *cluster = &config->clusters[i];
+
+		printf("cluster %s: %s -> %s\n", cluster->name, cluster->primary.addresses[0].text,
+		       cluster->mirror.addresses[0].text);
+	}
+}
+
+static void print_proxy(const struct config *config)
+{
+	char text[512];
+	struct proxy *proxy;
+	size_t found;
+
+	if (proxy_new(&proxy, &config->proxy)) {
+		printf("proxy: out of memory\n");
+		return;
+	}
+	found = proxy_find(proxy, NULL, 0);
+	proxy_describe(proxy, text, sizeof(text));
+	if (found)
+		printf("proxy: %zu process%s match %s\n", found, found == 1 ? "" : "es", text);
+	else
+		printf("proxy: warning: no running process matches %s; it will be found when it starts\n",
+		       text);
+	proxy_free(&proxy);
+}
+
+int check_run(const struct config *config)
+{
+	int err, missing;
+
+	print_clusters(config);
+	if (!config->mirror_metrics_enabled) {
+		printf("mirror_metrics_enabled is false: nothing would be attached\n");
+		return EXIT_OK;
+	}
+	missing = privileges_check(true, config->user);
+	if (missing)
+		printf("privileges: %s\n", privileges_error());
+	err = probe_check_host(config->attach, config_names_unix(config), print_line, NULL);
+	if (!err)
+		err = missing;
+	print_proxy(config);
+	printf(err ? "result: this host cannot be observed\n" : "result: ok\n");
+	return err ? EXIT_HOST : EXIT_OK;
+}

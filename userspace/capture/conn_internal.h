@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * conn_internal - what the parts of conn share. Included by conn*.c only.
+ *
+ *   conn.c         the table of connections: birth and death of an entry, time
+ *   conn_record.c  what a record of the kernel changes in one connection
+ *   conn_report.c  what the sink is told of it: state, attempt, role, and what stream and session find
+ */
+#ifndef MO_CONN_INTERNAL_H
+#define MO_CONN_INTERNAL_H
+
+#include <sys/queue.h>
+#include <uthash.h>
+
+#include "capture/conn.h"
+#include "capture/stream.h"
+
+/* Which side ended the connection first, as far as TCP has told. */
+enum closer { CLOSER_NONE, CLOSER_SERVER, CLOSER_CLIENT };
+
+struct conn {
+	UT_hash_handle hh;
+	LIST_ENTRY(conn) awake_entry; /* while awake */
+	struct conns *owner;
+	struct conn_view view;
+	struct stream *stream;
+	struct session *session;
+	char *database; /* of the start-up packet; NULL = not seen */
+	char *path;     /* of a Unix-domain target */
+	void *user;     /* the sink's */
+	uint64_t last_ns;
+	uint64_t closing_since_ns;
+	enum closer closer;
+	int counted;      /* enum conn_state in the gauge, -1 = not counted */
+	bool established; /* or better: SYN answered */
+	bool attempting;  /* this attempt's result is still open */
+	bool asked;       /* the proxy has sent something */
+	bool unix_domain;
+	bool ended; /* the session is closed */
+	bool awake; /* in the list of those that time may change */
+};
+
+struct conns {
+	struct conn *table;
+	struct conn *last;            /* of the last record: the next one is often the same */
+	LIST_HEAD(, conn) awake_list; /* what had a record, and is not quiet since */
+	struct conns_options options;
+	struct conn_sink sink;
+	struct conns_totals totals;
+};
+
+/* Settles what is open and tells the sink; the entry stays. Harmless when it has ended. */
+void conn_end(struct conn *conn, enum session_end how, uint64_t now_ns);
+
+/* True for a connection that is about to begin, not one that existed before. */
+bool record_is_fresh(const struct event_open *open);
+void record_open(struct conn *conn, const struct event_open *open);
+void record_state(struct conn *conn, const struct event_state *state);
+void record_eof(struct conn *conn, const struct event_state *eof);
+/* The last one: the entry may be freed. */
+void record_end(struct conn *conn, const struct event *event);
+void record_data(struct conn *conn, const struct event_data *data);
+
+/* Brings the gauge of open connections up to date. */
+void report_state(struct conn *conn);
+/* Once for each attempt: further results are left out. */
+void report_attempt(struct conn *conn, enum conn_attempt result);
+/* Asks whose connection it is, and with what options it is to be read. */
+void report_role(struct conn *conn);
+/* session_options.ignored, which is asked of the sink; ctx is the connection. */
+bool report_ignored(void *ctx, const char *text, size_t len);
+struct session_sink report_session(struct conn *conn);
+struct stream_sink report_stream(struct conn *conn);
+
+#endif

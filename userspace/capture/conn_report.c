@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: MIT */
+#include "capture/conn_internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+void report_state(struct conn *conn)
+{
+	int now = CONN_PLAIN;
+
+	if (conn->ended || !conn->established)
+		now = -1;
+	else if (session_transport(conn->session) == TRANSPORT_ENCRYPTED)
+		now = CONN_ENCRYPTED;
+	else if (session_resyncing(conn->session))
+		now = CONN_RESYNCING;
+	if (now == conn->counted)
+		return;
+	conn->owner->sink.state(conn->owner->sink.ctx, &conn->view, conn->counted, now);
+	conn->counted = now;
+}
+
+void report_attempt(struct conn *conn, enum conn_attempt result)
+{
+	if (!conn->attempting)
+		return;
+	conn->attempting = false;
+	conn->owner->sink.attempt(conn->owner->sink.ctx, &conn->view, result, conn->last_ns);
+}
+
+/* ------------------------------------------------------------------------------------------ role */
+
+static void set_role(struct conn *conn, struct role role)
+{
+	struct conns *owner = conn->owner;
+	int counted = conn->counted;
+
+	if (role.target == conn->view.role.target && role.clusters == conn->view.role.clusters &&
+	    role.ambiguous == conn->view.role.ambiguous)
+		return;
+	if (counted >= 0)
+		owner->sink.state(owner->sink.ctx, &conn->view, counted, -1);
+	conn->view.role = role;
+	if (counted >= 0)
+		owner->sink.state(owner->sink.ctx, &conn->view, -1, counted);
+}
+
+static void apply_options(struct conn *conn)
+{
+	struct conns *owner = conn->owner;
+	struct session_options options = owner->options.session;
+
+	options.request_timeout_ns = owner->sink.request_timeout_ns(owner->sink.ctx, &conn->view.role);
+	options.results = owner->sink.results(owner->sink.ctx, &conn->view.role);
+	session_set_options(conn->session, &options);
+}
+
+void report_role(struct conn *conn)
+{
+	struct conns *owner = conn->owner;
+
+	set_role(conn, owner->sink.classify(owner->sink.classify_ctx, &conn->view.remote, conn->path,
+					    conn->database));
+	apply_options(conn);
+}
+
+/* ---------------------------------------------------------------------------- session and stream */
+
+static void on_startup(void *ctx, const struct session_startup *startup)
+{
+	struct conn *conn = ctx;
+
+	free(conn->database);
+	conn->database = strdup(startup->database);
+	report_role(conn);
+}
+
+static void on_note(void *ctx, enum session_note note)
+{
+	struct conn *conn = ctx;
+
+	switch (note) {
+	case NOTE_STARTUP_DONE:
+	case NOTE_ENCRYPTED:
+	case NOTE_CANCEL_REQUEST:
+	case NOTE_REPLICATION:
+		report_attempt(conn, ATTEMPT_OK);
+		break;
+	case NOTE_STARTUP_ERROR:
+		report_attempt(conn, ATTEMPT_STARTUP_ERROR);
+		break;
+	default:
+		break;
+	}
+	conn->owner->sink.note(conn->owner->sink.ctx, &conn->view, note);
+}
+
+bool report_ignored(void *ctx, const char *text, size_t len)
+{
+	struct conn *conn = ctx;
+
+	return conn->owner->sink.ignored(conn->owner->sink.ctx, &conn->view.role, text, len);
+}
+
+/* The rest goes on as it is, with the connection beside it. */
+#define FORWARD(name, type)                                                        \
+	static void on_##name(void *ctx, const struct type *value)                 \
+	{                                                                          \
+		struct conn *conn = ctx;                                           \
+		conn->owner->sink.name(conn->owner->sink.ctx, &conn->view, value); \
+	}
+
+FORWARD(sent, session_query)
+FORWARD(answered, session_query)
+FORWARD(statement, session_statement)
+FORWARD(request, session_request)
+FORWARD(error, session_error)
+
+static void on_bytes(void *ctx, enum event_direction direction, const uint8_t *data, size_t len,
+		     uint64_t time_ns, bool last)
+{
+	struct conn *conn = ctx;
+
+	conn->owner->sink.bytes(conn->owner->sink.ctx, &conn->view, direction, len);
+	if (direction == DIRECTION_SEND) {
+		conn->asked = true;
+		session_sent(conn->session, data, len, time_ns, last);
+	} else {
+		session_received(conn->session, data, len, time_ns, last);
+	}
+}
+
+static void on_gap(void *ctx, enum event_direction direction, uint64_t len, uint64_t time_ns,
+		   enum event_loss why)
+{
+	struct conn *conn = ctx;
+
+	if (why == LOSS_NONE)
+		conn->owner->totals.unexplained_bytes += len;
+	conn->owner->sink.bytes(conn->owner->sink.ctx, &conn->view, direction, len);
+	if (direction == DIRECTION_SEND)
+		session_sent_gap(conn->session, len, time_ns);
+	else
+		session_received_gap(conn->session, len, time_ns);
+}
+
+static void on_displaced(void *ctx)
+{
+	struct conn *conn = ctx;
+
+	conn->owner->totals.displaced++;
+}
+
+struct session_sink report_session(struct conn *conn)
+{
+	return (struct session_sink){.ctx = conn,
+				     .startup = on_startup,
+				     .sent = on_sent,
+				     .answered = on_answered,
+				     .statement = on_statement,
+				     .request = on_request,
+				     .error = on_error,
+				     .note = on_note};
+}
+
+struct stream_sink report_stream(struct conn *conn)
+{
+	return (struct stream_sink){.ctx = conn, .bytes = on_bytes, .gap = on_gap, .displaced = on_displaced};
+}

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * cluster - what the configured primary + mirror pairs experienced: turns what connections report into
+ * counters.
+ *
+ * The stage after conn: clusters_sink() gives the callbacks that conn calls. Owns one entry for each
+ * configured cluster; the counters themselves live in the pinned map (stats.h), so that there is one source
+ * for HTTP and bpftool.
+ *
+ * Accounting rules (design: "What the figures mean"), kept by every function here:
+ *   requests{failure} == sum of failures over error_type, always
+ *   a failed connect to the mirror is one failed request of type connection
+ *   ignored statements and upkeep are counted apart, never as mirrored traffic
+ */
+#ifndef MO_CLUSTER_H
+#define MO_CLUSTER_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "capture/conn.h"
+#include "config/config.h"
+#include "stats/stats.h"
+#include "stats/threshold.h"
+#include "verdict/readiness.h"
+#include "verdict/twins.h"
+
+struct clusters;
+
+/* Counters live in stats, the window over failed requests in threshold; both must outlive this. 0 or -ENOMEM.
+ */
+int clusters_new(struct clusters **out, struct stats *stats, struct threshold *threshold);
+void clusters_free(struct clusters **clusters);
+
+/*
+ * Takes the clusters of a configuration: those already known go on with their counters and windows, others
+ * start, the rest is dropped. Index i is config->clusters[i], as in struct role.clusters. The configuration
+ * (at most max_clusters clusters, which config.h ensures) must outlive the next call. Returns 0 or -ENOMEM;
+ * then nothing is changed.
+ */
+int clusters_configure(struct clusters *clusters, const struct config *config);
+
+/* Callbacks for conns_new; classify is left NULL for main to fill. */
+struct conn_sink clusters_sink(struct clusters *clusters);
+
+/* About ten times a second: matching and the history of the verdict move on. */
+void clusters_tick(struct clusters *clusters, uint64_t now_ns);
+/* Brings what the matcher and the tables of statement classes count up to date in the map. */
+void clusters_sync(struct clusters *clusters);
+
+/* The proxy's client connections; 0 = not known. */
+void clusters_set_clients(struct clusters *clusters, uint32_t clients);
+
+size_t clusters_count(const struct clusters *clusters);
+const struct config_cluster *clusters_config(const struct clusters *clusters, size_t i);
+struct twins *clusters_twins(const struct clusters *clusters, size_t i);
+void clusters_readiness(struct clusters *clusters, size_t i, uint64_t now_ns, struct readiness *out);
+/* The verdict starts anew from here; counters stay. */
+void clusters_reset(struct clusters *clusters, size_t i);
+
+#endif

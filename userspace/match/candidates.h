@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * candidates - chooses among the primary statements of one key that wait for a twin. A choice takes a bounded
+ * number of steps, so it may miss the best of very many.
+ */
+#ifndef MO_CANDIDATES_H
+#define MO_CANDIDATES_H
+
+#include <stdint.h>
+
+#include "match/halves.h"
+#include "match/hotkeys.h"
+
+/* The one sent nearest to `target`: a walk from the best of oldest, youngest and where the last one ended.
+ * hot (NULL: none) remembers the latter. */
+uint32_t candidates_nearest(const struct halves *halves, uint32_t oldest, struct hotkey *hot,
+			    uint64_t target);
+/* The one of the transaction of the primary that the connection's current one is taken for a copy of, or 0:
+ * sought around the time of the neighbour by which it is known. */
+uint32_t candidates_of_block(const struct halves *halves, const struct match_connection *connection,
+			     uint32_t oldest, struct hotkey *hot);
+
+#endif

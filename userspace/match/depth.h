@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * depth - how many statements are on their way to the mirror: the survival estimator.
+ *
+ * Each statement sent to the primary reaches the mirror with probability r (sampling, overflow), then after a
+ * lag of distribution F. One that still waits at age a arrives yet with probability r(1-F(a))/(1-rF(a)); the
+ * depth is the sum over those that wait. a is the age at the last match, so that it grows, and nothing is
+ * given up, while the mirror stands still.
+ *
+ * The newest few thousand are summed one by one, the older ones by slices of time, so the cost of a call is
+ * bounded. r is learned from slices that are old enough to be decided.
+ */
+#ifndef MO_DEPTH_H
+#define MO_DEPTH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "match/lagdist.h"
+#include "match/pending.h"
+
+#define DEPTH_SLICES 16384
+#define DEPTH_ALL    0.98 /* a share from which on nothing is dropped or left out as a rule */
+
+struct depth_slice {
+	uint32_t sent;    /* to the primary in this slice of time */
+	uint32_t waiting; /* of those */
+};
+
+struct depth {
+	struct depth_slice slice[DEPTH_SLICES];
+	uint64_t width;              /* of a slice, ns */
+	uint64_t newest;             /* number of the newest slice; 0 before the first */
+	uint64_t decided;            /* slices below this number have gone into r */
+	double sent, arrived, total; /* decaying sums behind r, and how many went into them ever */
+};
+
+/* span_ns: the longest age that must be told apart. Returns 0 or -ENOMEM. */
+int depth_new(struct depth **out, uint64_t span_ns);
+void depth_free(struct depth **depth);
+size_t depth_bytes(void);
+
+void depth_sent(struct depth *depth, uint64_t time);
+/* A statement sent at `time` waits no longer. arrived: it found its twin; or else it was given up, and
+ * r does not hear of it unless it already has. */
+void depth_left(struct depth *depth, uint64_t time, bool arrived);
+
+/* Lets what is well older than the longest lag at the last match go into r: a growing backlog is no loss. */
+void depth_learn(struct depth *depth, const struct lagdist *dist, uint64_t last_match);
+/* r; 1 while too little is decided. */
+double depth_share(const struct depth *depth);
+/* The sum; list is of those that wait, by age. Never negative, not capped. */
+double depth_estimate(const struct depth *depth, const struct lagdist *dist, const struct pending *pending,
+		      const struct age_list *list, uint64_t last_match);
+/* When the oldest was sent that is at least as likely as not to arrive yet; 0 when there is none. */
+uint64_t depth_oldest(const struct depth *depth, const struct lagdist *dist, const struct pending *pending,
+		      const struct age_list *list, uint64_t last_match);
+
+#endif

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * readiness - the verdict: may I switch over now, and if not, what is in the way?
+ *
+ * Pure: figures of one cluster over the readiness window in, named checks out. A check that fails makes the
+ * cluster not_ready; one that lacks evidence makes it insufficient_data unless another fails; ready needs
+ * every check to pass.
+ *
+ * Evidence: a rate of at most p is only believed once a true rate above p would have shown more failures than
+ * were seen with a probability of 95 %: 3/p trials without a failure (the "rule of three"), 4.7/p with one,
+ * 6.3/p with two. A 99th percentile takes 300 samples, a median 30.
+ */
+#ifndef MO_READINESS_H
+#define MO_READINESS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "config/checks.h"
+#include "stats/stats_layout.h"
+
+enum verdict { VERDICT_READY, VERDICT_NOT_READY, VERDICT_INSUFFICIENT_DATA };
+
+/* One cluster over the window. Figures that do not exist are NaN. */
+struct readiness_input {
+	double observed_s; /* watched within the window: attached, and not reset since */
+	const struct stats_cluster
+	    *delta;            /* what the counters grew by within the window; gauges as they are now */
+	double lost_bytes;     /* of observed connections, within the window, all clusters */
+	double lost_records;   /* opened, failed and closed connections that went unnoticed, likewise */
+	double encrypted;      /* the most connections at once within the window that could not be read */
+	double unclassified;   /* the most connections at once, and failed connects, within the window, that
+				  may be any cluster's */
+	double silent_s;       /* since the mirror's last answer; NaN = none yet */
+	double missed;         /* statements that the mirror should have got during that silence */
+	double queue_depth;    /* now */
+	double queue_growth;   /* statements over the window, fitted to samples of the depth */
+	double exposure;       /* what the proxy was told to sample; NaN = not configured */
+	double unseen_classes; /* statement classes seen often enough on the primary, never on the mirror */
+};
+
+struct readiness_check {
+	const char *name, *unit;
+	enum verdict verdict;
+	double value; /* NaN where there is none */
+	double threshold;
+	bool at_least;    /* the value must be at least the threshold, else at most */
+	char reason[320]; /* one sentence */
+};
+
+struct readiness {
+	enum verdict verdict;
+	struct readiness_check checks[READINESS_CHECK_COUNT];
+};
+
+void readiness_evaluate(const struct readiness_settings *settings, const struct readiness_input *input,
+			struct readiness *out);
+/* "ready", "not_ready", "insufficient_data". */
+const char *readiness_verdict_name(enum verdict verdict);
+/* 1, 0, NaN: the value of the metrics. */
+double readiness_verdict_value(enum verdict verdict);
+
+#endif

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * twins - the comparison of one cluster's two sides: what was sent and answered on either goes through the
+ * matcher (match.h); lags, pairs and their divergences come out as counters and as statement classes (top.h).
+ *
+ * Divergences are judged on pairs of which both outcomes are known; a pair of which one half was never
+ * executed (an error earlier in its batch) is not compared.
+ */
+#ifndef MO_TWINS_H
+#define MO_TWINS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/address.h"
+#include "match/match.h"
+#include "sql/fingerprint.h"
+#include "stats/stats.h"
+#include "verdict/top.h"
+#include "wire/session.h"
+
+struct twins;
+
+struct twins_options {
+	uint32_t queue_limit; /* requests per client of the proxy; 0 = not known */
+	uint32_t max_entries; /* of the matcher; 0 = its default */
+	/* Fingerprints that are shown, but not held against the mirror. */
+	const uint64_t *ignored;
+	size_t ignored_count;
+};
+
+/* One connection's part in the comparison; zeroed before twins_open. */
+struct twins_connection {
+	struct match_connection match;
+	bool erred; /* mirror: the current request has had its first error */
+};
+
+/* fingerprints is shared between clusters; it and stats must outlive this. Options are copied but for
+ * `ignored`. 0 or -errno. */
+int twins_new(struct twins **out, const struct twins_options *options, struct stats_cluster *stats,
+	      struct fingerprints *fingerprints);
+void twins_free(struct twins **twins);
+/* After a reload; queue_limit stays as it was when the cluster came. */
+void twins_set_ignored(struct twins *twins, const uint64_t *ignored, size_t count);
+
+void twins_open(struct twins *twins, struct twins_connection *connection, enum match_side side,
+		const struct address *remote);
+void twins_close(struct twins *twins, struct twins_connection *connection);
+void twins_sent(struct twins *twins, struct twins_connection *connection, const struct session_query *query);
+void twins_answered(struct twins *twins, struct twins_connection *connection,
+		    const struct session_query *query);
+/* A request of that connection ended. */
+void twins_request(struct twins *twins, struct twins_connection *connection);
+
+/* About ten times a second. */
+void twins_tick(struct twins *twins, uint64_t now_ns);
+/* Brings the counters of the map up to date. */
+void twins_sync(struct twins *twins);
+void twins_set_clients(struct twins *twins, uint32_t clients);
+
+struct match *twins_match(struct twins *twins);
+struct top *twins_top(struct twins *twins);
+
+#endif

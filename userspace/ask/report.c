@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/quantity.h"
+
 #define STATEMENT_WIDTH 96
 #define NAME_WIDTH      20
 #define FIGURE_WIDTH    20
@@ -70,12 +72,14 @@ static void write_padded(struct buffer *out, const char *text, size_t width)
 	buffer_printf(out, "%*s", (int)(len < width ? width - len + 2 : 2), "");
 }
 
-static const char *figure(char text[64], const char *sign, double value, const char *unit)
+static const char *figure(char text[96], const char *sign, double value, const char *unit)
 {
+	char shown[QUANTITY_MAX];
+
 	if (isnan(value))
-		snprintf(text, 64, "-");
+		snprintf(text, 96, "-");
 	else
-		snprintf(text, 64, "%s%.5g %.32s", sign, value, unit);
+		snprintf(text, 96, "%s%s", sign, quantity(shown, value, unit));
 	return text;
 }
 
@@ -89,7 +93,7 @@ static const char *shown_verdict(enum verdict verdict)
 static void write_check(struct buffer *out, const json_t *check, enum verdict verdict)
 {
 	const char *sign = strcmp(text_of(check, "wanted"), "at_least") == 0 ? ">= " : "<= ";
-	char text[64];
+	char text[96];
 
 	buffer_string(out, "  ");
 	write_padded(out, shown_verdict(verdict), strlen("no data yet"));

@@ -4,6 +4,7 @@
 #include <math.h>
 #include <stdbool.h>
 
+#include "base/quantity.h"
 #include "serve/html.h"
 
 #define STATEMENTS_SHOWN 10
@@ -20,10 +21,12 @@ static const struct {
 
 static void write_figure(struct buffer *out, const char *sign, double value, const char *unit)
 {
+	char text[QUANTITY_MAX];
+
 	if (isnan(value))
 		buffer_string(out, "<td class=\"n\">&ndash;</td>");
 	else
-		buffer_printf(out, "<td class=\"n\">%s%.5g&nbsp;%s</td>", sign, value, unit);
+		buffer_printf(out, "<td class=\"n\">%s%s</td>", sign, quantity(text, value, unit));
 }
 
 static void write_check(struct buffer *out, const struct readiness_check *check)

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 
+#include "base/quantity.h"
 #include "verdict/quantile.h"
 
 #define TRIALS_FOR_NONE 3000 /* where a threshold allows none at all */
@@ -66,16 +67,17 @@ static void judge(struct evaluation *e, enum readiness_check_id id, double value
 	const char *what = catalogue[id].what, *unit = catalogue[id].unit;
 	const char *bound = catalogue[id].compare == AT_LEAST ? "at least" : "at most";
 	double threshold = e->settings->thresholds[id];
+	char is[QUANTITY_MAX], wanted[QUANTITY_MAX];
 
 	if (isnan(value))
-		conclude(e, id, value, VERDICT_INSUFFICIENT_DATA, "%s: nothing seen yet, %s %g %s wanted.",
-			 what, bound, threshold, unit);
+		conclude(e, id, value, VERDICT_INSUFFICIENT_DATA, "%s: nothing seen yet, %s %s wanted.", what,
+			 bound, quantity(wanted, threshold, unit));
 	else if (holds(e, id, value))
-		conclude(e, id, value, VERDICT_READY, "%s: %.4g %s, %s %g wanted.", what, value, unit, bound,
-			 threshold);
+		conclude(e, id, value, VERDICT_READY, "%s: %s, %s %s wanted.", what,
+			 quantity(is, value, unit), bound, quantity(wanted, threshold, unit));
 	else
-		conclude(e, id, value, miss, "%s: %.*g %s, %s %g wanted; %s.", what,
-			 fabs(value) < 1e4 ? 5 : 9, value, unit, bound, threshold, catalogue[id].advice);
+		conclude(e, id, value, miss, "%s: %s, %s %s wanted; %s.", what, quantity(is, value, unit),
+			 bound, quantity(wanted, threshold, unit), catalogue[id].advice);
 }
 
 /* With k failures seen, a greater expected number would have shown more of them with a probability of 95 %
@@ -96,12 +98,14 @@ static void judge_rate(struct evaluation *e, enum readiness_check_id id, double 
 	double allowed = least ? 100 - threshold : threshold;
 	double value = trials > 0 ? 100 * (least ? trials - bad : bad) / trials : NAN;
 	double needed = allowed > 0 ? upper_limit(bad) * 100 / allowed : TRIALS_FOR_NONE;
+	char is[QUANTITY_MAX], of[QUANTITY_MAX], wanted[QUANTITY_MAX], enough[QUANTITY_MAX];
 
 	if (trials > 0 && holds(e, id, value) && trials < needed)
 		conclude(e, id, value, VERDICT_INSUFFICIENT_DATA,
-			 "%s: %.4g %s of %.0f so far; %s %g is believed after %.0f without another bad one.",
-			 catalogue[id].what, value, catalogue[id].unit, trials,
-			 least ? "at least" : "at most", threshold, ceil(needed));
+			 "%s: %s of %s so far; %s %s is believed after %s without another bad one.",
+			 catalogue[id].what, quantity(is, value, catalogue[id].unit),
+			 quantity(of, trials, ""), least ? "at least" : "at most",
+			 quantity(wanted, threshold, catalogue[id].unit), quantity(enough, ceil(needed), ""));
 	else
 		judge(e, id, value, VERDICT_NOT_READY);
 }
@@ -110,10 +114,13 @@ static void judge_rate(struct evaluation *e, enum readiness_check_id id, double 
 static void judge_quantile(struct evaluation *e, enum readiness_check_id id, double value, double samples,
 			   double needed)
 {
+	char is[QUANTITY_MAX], of[QUANTITY_MAX], enough[QUANTITY_MAX];
+
 	if (!isnan(value) && samples < needed)
 		conclude(e, id, value, VERDICT_INSUFFICIENT_DATA,
-			 "%s: %.4g %s from %.0f samples so far; it is believed from %.0f on.",
-			 catalogue[id].what, value, catalogue[id].unit, samples, needed);
+			 "%s: %s from %s samples so far; it is believed from %s on.", catalogue[id].what,
+			 quantity(is, value, catalogue[id].unit), quantity(of, samples, ""),
+			 quantity(enough, needed, ""));
 	else
 		judge(e, id, value, VERDICT_NOT_READY);
 }
@@ -233,11 +240,13 @@ static double growth(const struct readiness_input *in)
 /* Of statements that are too alike the figures may be anything: neither good nor bad ones are believed. */
 static void too_alike(struct evaluation *e, enum readiness_check_id id, double value, double guessed)
 {
-	conclude(
-	    e, id, value, VERDICT_INSUFFICIENT_DATA,
-	    "%s: the statements are too alike to tell; of %.3g %% of the pairs within the window the lag is "
-	    "a mere guess.",
-	    catalogue[id].what, guessed);
+	char share_text[QUANTITY_MAX];
+
+	conclude(e, id, value, VERDICT_INSUFFICIENT_DATA,
+		 "%s: the statements are too alike to tell; of %s of the pairs within the window the lag is "
+		 "a mere "
+		 "guess.",
+		 catalogue[id].what, quantity(share_text, guessed, "%"));
 }
 
 /*
@@ -251,17 +260,20 @@ static void check_mirrored(struct evaluation *e)
 	double known = arrived + e->in->delta->primary.unmatched.not_mirrored, expected = exposure * known;
 	double value = expected > 0 ? 100 * arrived / expected : NAN;
 	double chance = expected > 0 ? 100 * ONE_IN_TWENTY * sqrt((1 - exposure) / expected) : 0;
+	char is[QUANTITY_MAX], of[QUANTITY_MAX], wanted[QUANTITY_MAX], off[QUANTITY_MAX];
 
 	if (known > 0 && known < SHARE_SAMPLES)
 		conclude(e, READINESS_mirrored, value, VERDICT_INSUFFICIENT_DATA,
-			 "%s: %.4g %% of %.0f so far; it is believed from %d statements on.",
-			 catalogue[READINESS_mirrored].what, value, expected, SHARE_SAMPLES);
+			 "%s: %s of %s so far; it is believed from %d statements on.",
+			 catalogue[READINESS_mirrored].what, quantity(is, value, "%"),
+			 quantity(of, expected, ""), SHARE_SAMPLES);
 	else if (fabs(value - e->settings->thresholds[READINESS_mirrored]) < chance)
-		conclude(e, READINESS_mirrored, value, VERDICT_INSUFFICIENT_DATA,
-			 "%s: %.4g %% of %.0f so far, at least %g wanted; the sampling alone may have put it "
-			 "off by %.2g.",
-			 catalogue[READINESS_mirrored].what, value, expected,
-			 e->settings->thresholds[READINESS_mirrored], chance);
+		conclude(
+		    e, READINESS_mirrored, value, VERDICT_INSUFFICIENT_DATA,
+		    "%s: %s of %s so far, at least %s wanted; the sampling alone may have put it off by %s.",
+		    catalogue[READINESS_mirrored].what, quantity(is, value, "%"), quantity(of, expected, ""),
+		    quantity(wanted, e->settings->thresholds[READINESS_mirrored], "%"),
+		    quantity(off, chance, "%"));
 	else
 		judge(e, READINESS_mirrored, value, absence(e));
 }

@@ -7,6 +7,8 @@
 #include <string.h>
 #include <uthash.h>
 
+#include "base/quantity.h"
+
 #define EVICTION_SAMPLE 16
 #define REPEATS_ENOUGH  10  /* before the primary's own noise is believed */
 #define SLOWER          1.5 /* times the primary, before a class is said to be in the way */
@@ -83,6 +85,7 @@ const char *top_reason(const struct top_entry *entry, char out[TOP_REASON_MAX])
 	const struct stats_DIVERGENCE *d = &entry->divergences;
 	unsigned long long compared = entry->compared;
 	double slower = entry->primary_us ? (double)entry->mirror_us / entry->primary_us : 0;
+	char times[QUANTITY_MAX], extra[QUANTITY_MAX];
 
 	*out = 0;
 	if (error_divergences(entry))
@@ -95,8 +98,9 @@ const char *top_reason(const struct top_entry *entry, char out[TOP_REASON_MAX])
 		snprintf(out, TOP_REASON_MAX, "never seen on the mirror, %llu times on the primary",
 			 (unsigned long long)entry->primary);
 	else if (compared >= SLOWER_PAIRS && slower >= SLOWER && top_extra_us(entry) >= EXTRA_US)
-		snprintf(out, TOP_REASON_MAX, "slower: %.3gx, %.3g s more in %llu times", slower,
-			 top_extra_us(entry) / 1e6, compared);
+		snprintf(out, TOP_REASON_MAX, "slower: %s, %s more in %llu times",
+			 quantity(times, slower, "x"), quantity(extra, top_extra_us(entry) / 1e6, "s"),
+			 compared);
 	return out;
 }
 

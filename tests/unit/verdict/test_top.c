@@ -77,7 +77,7 @@ static void each_kind_of_harm_has_its_reason(void **state)
 	(void)state;
 	assert_string_equal(top_reason(&fine, reason), "");
 	entry.mirror_us = 12000000;
-	assert_string_equal(top_reason(&entry, reason), "slower: 12x, 11 s more in 100 times");
+	assert_string_equal(top_reason(&entry, reason), "slower: 12 x, 11 s more in 100 times");
 	entry.unseen = true, entry.primary = 30;
 	assert_string_equal(top_reason(&entry, reason), "never seen on the mirror, 30 times on the primary");
 	entry.divergences.result = 3;

@@ -3,30 +3,31 @@
 
 #define STEPS 64 /* of one search */
 
-static uint64_t distance(const struct halves *halves, uint32_t index, uint64_t target)
+static uint64_t distance(const struct entries *entries, uint32_t index, uint64_t target)
 {
-	uint64_t time = halves_at(halves, index)->time;
+	uint64_t time = entries_at(entries, index)->time;
 
 	return time > target ? time - target : target - time;
 }
 
-uint32_t candidates_nearest(const struct halves *halves, uint32_t oldest, struct hotkey *hot, uint64_t target)
+uint32_t candidates_nearest(const struct entries *entries, uint32_t oldest, struct repeated_key *hot,
+			    uint64_t target)
 {
-	uint32_t best = halves_at(halves, oldest)->same_prev, next; /* the youngest */
+	uint32_t best = entries_at(entries, oldest)->same.older, next; /* the youngest */
 
-	if (distance(halves, oldest, target) < distance(halves, best, target))
+	if (distance(entries, oldest, target) < distance(entries, best, target))
 		best = oldest;
-	if (hot && hot->cursor && distance(halves, hot->cursor, target) < distance(halves, best, target))
+	if (hot && hot->cursor && distance(entries, hot->cursor, target) < distance(entries, best, target))
 		best = hot->cursor;
 	for (unsigned n = 0; n < STEPS; n++) {
-		next = halves_at(halves, best)->same_next;
-		if (next == oldest || distance(halves, next, target) > distance(halves, best, target))
+		next = entries_at(entries, best)->same.younger;
+		if (next == oldest || distance(entries, next, target) > distance(entries, best, target))
 			break;
 		best = next;
 	}
 	for (unsigned n = 0; n < STEPS && best != oldest; n++) {
-		next = halves_at(halves, best)->same_prev;
-		if (distance(halves, next, target) >= distance(halves, best, target))
+		next = entries_at(entries, best)->same.older;
+		if (distance(entries, next, target) >= distance(entries, best, target))
 			break;
 		best = next;
 	}
@@ -35,23 +36,23 @@ uint32_t candidates_nearest(const struct halves *halves, uint32_t oldest, struct
 	return best;
 }
 
-uint32_t candidates_of_block(const struct halves *halves, const struct match_connection *connection,
-			     uint32_t oldest, struct hotkey *hot)
+uint32_t candidates_of_block(const struct entries *entries, const struct match_connection *connection,
+			     uint32_t oldest, struct repeated_key *hot)
 {
 	uint32_t younger, older;
 
 	if (!connection->twin_block)
 		return 0;
-	younger = older = candidates_nearest(halves, oldest, hot, connection->twin_time);
+	younger = older = candidates_nearest(entries, oldest, hot, connection->twin_time);
 	for (unsigned n = 0; n < STEPS; n++) {
-		if (halves_at(halves, younger)->block == connection->twin_block)
+		if (entries_at(entries, younger)->block == connection->twin_block)
 			return younger;
-		if (halves_at(halves, older)->block == connection->twin_block)
+		if (entries_at(entries, older)->block == connection->twin_block)
 			return older;
-		younger = halves_at(halves, younger)->same_next;
-		older = halves_at(halves, older)->same_prev;
+		younger = entries_at(entries, younger)->same.younger;
+		older = entries_at(entries, older)->same.older;
 		if (younger == older)
 			break;
 	}
-	return halves_at(halves, younger)->block == connection->twin_block ? younger : 0;
+	return entries_at(entries, younger)->block == connection->twin_block ? younger : 0;
 }

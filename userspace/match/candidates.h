@@ -8,16 +8,16 @@
 
 #include <stdint.h>
 
-#include "match/halves.h"
-#include "match/hotkeys.h"
+#include "match/entries.h"
+#include "match/repeated_keys.h"
 
 /* The one sent nearest to `target`: a walk from the best of oldest, youngest and where the last one ended.
  * hot (NULL: none) remembers the latter. */
-uint32_t candidates_nearest(const struct halves *halves, uint32_t oldest, struct hotkey *hot,
+uint32_t candidates_nearest(const struct entries *entries, uint32_t oldest, struct repeated_key *hot,
 			    uint64_t target);
 /* The one of the transaction of the primary that the connection's current one is taken for a copy of, or 0:
  * sought around the time of the neighbour by which it is known. */
-uint32_t candidates_of_block(const struct halves *halves, const struct match_connection *connection,
-			     uint32_t oldest, struct hotkey *hot);
+uint32_t candidates_of_block(const struct entries *entries, const struct match_connection *connection,
+			     uint32_t oldest, struct repeated_key *hot);
 
 #endif

@@ -9,19 +9,19 @@
  *   - A twin has the same key (statement text and parameters). Either side may be seen first. Transaction
  *     control, session settings and ignored statements take no part.
  *   - One candidate: the pair is certain, its lag is sampled. Several: the one in the transaction that
- * another statement of the same mirror transaction was paired with for certain; one inside a transaction is
- * put off until a neighbour, earlier or later, has told, at most MATCH_DEFERRED of them and until the
- * transaction ends. Else the one whose lag is nearest to the running median.
+ *     another statement of the same mirror transaction was paired with for certain; one inside a transaction
+ *     is put off until a neighbour, earlier or later, has told, at most MATCH_DEFERRED of them and until the
+ *     transaction ends. Else the one whose lag is nearest to the running median.
  *   - A further copy (a mirror of several servers) is told by its key having been paired a while ago; once
- * copies are usual, each server is expected to get its own of each repeated key too.
- *   - The lag's distribution comes from certain pairs (lagdist.h); where those are too few, since only a few
- *     distinct statements are in use, from the times at which each key was sent to the primary at all,
- *     whatever was paired with what (hotkeys.h). So a wrong pair cannot mislead the search for the right lag,
- *     and a lag that grows while the proxy drops is followed.
- *   - The depth is the survival estimate of depth.h, bounded by what the proxy's queues can hold where that
- * is known (capacity.h).
+ *     copies are usual, each server is expected to get its own of each repeated key too (fanout.h).
+ *   - The lag's distribution comes from certain pairs (lag_distribution.h); where those are too few, since
+ *     only a few distinct statements are in use, from the times at which each key was sent to the primary at
+ *     all, whatever was paired with what (repeated_keys.h). So a wrong pair cannot mislead the search for
+ *     the right lag, and a lag that grows while the proxy drops is followed.
+ *   - The depth is the survival estimate of depth_survival.h, bounded by what the proxy's queues can hold
+ *     where that is known (depth_bound.h).
  *   - Where hardly any pair is certain, and while the search for the lag is not sure that it is short, the
- *     depth is counted (level.h), and tells the lag (backlog.h).
+ *     depth is counted (depth_count.h), and tells the lag (lag_from_depth.h).
  *   - What is older than the horizon on the clock of matches (matchclock.h) leaves as not_mirrored.
  * Its limits: pairs among statements of one key are right as a crowd, not each one. With only hot statements
  * the count rests on a beginning at which lags were short, and on the share of before: a share that changes
@@ -67,9 +67,9 @@ struct match_options {
 struct match_sink {
 	void *ctx;
 	/* Once for each pair, though not at once; lag is never below 0 (clamped ones are counted). Pairs that
-	 * are not certain count with the lag of certain ones nearby where there are any: lagsample.h. */
+	 * are not certain count with the lag of certain ones nearby where there are any: lag_per_pair.h. */
 	void (*lag)(void *ctx, uint64_t lag_ns);
-	/* Both halves are answered, or the wait is over. Valid during the call. */
+	/* Both statements are answered, or the wait is over. Valid during the call. */
 	void (*pair)(void *ctx, const struct match_pair *pair);
 };
 
@@ -78,8 +78,8 @@ struct match_counters {
 	uint64_t guessed;            /* pairs whose lag, and with it the depth, is a mere guess */
 	uint64_t clamped;            /* lags below 0, sampled as 0 */
 	uint64_t unmatched[MATCH_SIDES][MATCH_REASONS];
-	uint64_t unanswered;      /* pairs whose wait was over */
-	uint64_t hotkeys_evicted; /* repeated keys displaced from their table */
+	uint64_t unanswered;       /* pairs whose wait was over */
+	uint64_t repeated_evicted; /* repeated keys displaced from their table */
 };
 
 struct match;
@@ -102,7 +102,7 @@ void match_answered(struct match *match, struct match_connection *connection,
 
 /* Lets go what has waited long enough. To be called about ten times a second. */
 void match_tick(struct match *match, uint64_t now_ns);
-/* The proxy's client connections as they are now; 0 = not known. See capacity.h. */
+/* The proxy's client connections as they are now; 0 = not known. See depth_bound.h. */
 void match_set_clients(struct match *match, uint32_t clients);
 
 /* Statements on their way; NaN before the first match. */

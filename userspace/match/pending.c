@@ -67,7 +67,7 @@ static void bucket_push(struct pending *pending, uint32_t index)
 {
 	uint32_t *bucket = bucket_at(pending, bucket_of(pending, pending_at(pending, index)->key));
 
-	pending_at(pending, index)->chain = *bucket;
+	pending_at(pending, index)->same.next_key = *bucket;
 	*bucket = index;
 }
 
@@ -85,7 +85,7 @@ static void split_one(struct pending *pending)
 		pending->level *= 2;
 	}
 	for (; index; index = next) {
-		next = pending_at(pending, index)->chain;
+		next = pending_at(pending, index)->same.next_key;
 		bucket_push(pending, index);
 	}
 }
@@ -95,17 +95,17 @@ uint32_t pending_find(const struct pending *pending, uint64_t key)
 	uint32_t index = *bucket_at(pending, bucket_of(pending, key));
 
 	while (index && pending_at(pending, index)->key != key)
-		index = pending_at(pending, index)->chain;
+		index = pending_at(pending, index)->same.next_key;
 	return index;
 }
 
-/* Where the chain of the bucket refers to the oldest entry of a key. */
-static uint32_t *chain_link(struct pending *pending, uint32_t oldest)
+/* Where the list of the bucket refers to the oldest entry of a key. */
+static uint32_t *key_link(struct pending *pending, uint32_t oldest)
 {
 	uint32_t *link = bucket_at(pending, bucket_of(pending, pending_at(pending, oldest)->key));
 
 	while (*link != oldest)
-		link = &pending_at(pending, *link)->chain;
+		link = &pending_at(pending, *link)->same.next_key;
 	return link;
 }
 
@@ -116,41 +116,41 @@ void pending_add(struct pending *pending, uint32_t index, uint64_t key)
 
 	entry->key = key;
 	if (!oldest) {
-		entry->same_next = entry->same_prev = index;
+		entry->same.younger = entry->same.older = index;
 		bucket_push(pending, index);
 		pending->keys++;
 		split_one(pending);
 		return;
 	}
-	before = pending_at(pending, oldest)->same_prev;
+	before = pending_at(pending, oldest)->same.older;
 	for (unsigned n = 0;
 	     n < LATE_STEPS && before != oldest && pending_at(pending, before)->time > entry->time; n++)
-		before = pending_at(pending, before)->same_prev;
-	entry->same_prev = before;
-	entry->same_next = pending_at(pending, before)->same_next;
-	pending_at(pending, entry->same_next)->same_prev = index;
-	pending_at(pending, before)->same_next = index;
+		before = pending_at(pending, before)->same.older;
+	entry->same.older = before;
+	entry->same.younger = pending_at(pending, before)->same.younger;
+	pending_at(pending, entry->same.younger)->same.older = index;
+	pending_at(pending, before)->same.younger = index;
 }
 
 void pending_remove(struct pending *pending, uint32_t index)
 {
 	struct entry *entry = pending_at(pending, index);
-	uint32_t next = entry->same_next;
+	uint32_t next = entry->same.younger;
 
 	if (pending_find(pending, entry->key) == index) {
-		uint32_t *link = chain_link(pending, index);
+		uint32_t *link = key_link(pending, index);
 
 		if (next == index) {
-			*link = entry->chain;
+			*link = entry->same.next_key;
 			pending->keys--;
 		} else {
-			pending_at(pending, next)->chain = entry->chain;
+			pending_at(pending, next)->same.next_key = entry->same.next_key;
 			*link = next;
 		}
 	}
-	pending_at(pending, next)->same_prev = entry->same_prev;
-	pending_at(pending, entry->same_prev)->same_next = next;
-	entry->same_next = entry->same_prev = entry->chain = 0;
+	pending_at(pending, next)->same.older = entry->same.older;
+	pending_at(pending, entry->same.older)->same.younger = next;
+	entry->same.younger = entry->same.older = entry->same.next_key = 0;
 }
 
 void pending_age_add(struct pending *pending, struct age_list *list, uint32_t index)

@@ -14,20 +14,44 @@
 
 #include "match/slab.h"
 
+/* What an entry is there for. Its answer is another matter: `done`. */
+enum entry_state {
+	ENTRY_LOOSE,   /* for nothing but its answer */
+	ENTRY_HELD,    /* its connection will decide */
+	ENTRY_WAITING, /* for its twin: found by key and by age */
+	ENTRY_PAIRED,  /* its twin is known */
+};
+
 struct entry {
-	uint64_t key;         /* the first half of the statement's XXH3-128; set by pending_add */
-	uint64_t time;        /* sent, CLOCK_MONOTONIC ns */
-	uint32_t same_next;   /* of the same key, younger; circular. Once paired: the twin */
-	uint32_t same_prev;   /* of the same key, older */
-	uint32_t chain;       /* next key of the bucket; valid in the oldest of a key */
-	uint32_t age_next;    /* younger, in the list it is in */
-	uint32_t age_prev;    /* older */
-	uint32_t serial;      /* of the query within its connection (low half) */
-	uint32_t block;       /* the transaction or request that it belongs to */
-	uint32_t tag;         /* the caller's */
-	uint32_t packed;      /* the answer: SQLSTATE in base 36 (26 bits), outcome (2), state (4) */
-	uint32_t rows;        /* of the answer, saturated. Before it: next unanswered of the connection */
-	uint32_t duration_us; /* of the answer, saturated */
+	uint64_t key;  /* the first half of the statement's XXH3-128; set by pending_add */
+	uint64_t time; /* sent, CLOCK_MONOTONIC ns */
+	union {
+		struct {
+			uint32_t younger; /* circular: the youngest's is the oldest */
+			uint32_t older;
+			uint32_t next_key; /* of the bucket; valid in the oldest of a key */
+		} same;                    /* ENTRY_WAITING: its place among those of the same key */
+		struct {
+			uint32_t twin;
+			bool certain;
+		} pair; /* ENTRY_PAIRED */
+	};
+	uint32_t age_next; /* younger, in the list it is in */
+	uint32_t age_prev; /* older */
+	uint32_t serial;   /* of the query within its connection (low half) */
+	uint32_t block;    /* the transaction or request that it belongs to */
+	uint32_t tag;      /* the caller's */
+	/* Bit fields: side, state and the answer that packed_answer.h writes. */
+	uint32_t mirror : 1;    /* sent to the mirror, else to the primary */
+	uint32_t state : 2;     /* enum entry_state */
+	uint32_t done : 1;      /* answered, or it never will be: its connection names it no more */
+	uint32_t status : 2;    /* of the answer */
+	uint32_t sqlstate : 26; /* in base 36 */
+	union {
+		uint32_t next_unanswered; /* of its connection, until it is done */
+		uint32_t rows;            /* of the answer, saturated */
+	};
+	uint32_t duration_us; /* of the answer, saturated; 0 = none was written */
 	uint32_t result;      /* checksum of the answer's rows, folded; 0 = none */
 };
 
@@ -60,7 +84,7 @@ void pending_give(struct pending *pending, uint32_t index);
 /* Makes it found by key, behind those of the same key that are not younger. */
 void pending_add(struct pending *pending, uint32_t index, uint64_t key);
 void pending_remove(struct pending *pending, uint32_t index);
-/* The oldest of that key, or 0. Its same_next is the next one, its same_prev the youngest. */
+/* The oldest of that key, or 0. Its same.younger is the next one, its same.older the youngest. */
 uint32_t pending_find(const struct pending *pending, uint64_t key);
 
 /* Appended where its time belongs, which is nearly always the end. */

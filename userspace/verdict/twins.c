@@ -218,7 +218,7 @@ static void remember_base(struct twins *twins)
 	twins->base.ambiguous = twins->stats->ambiguous.value;
 	twins->base.guessed = twins->stats->guessed_lags.value;
 	twins->base.unanswered = twins->stats->unanswered.value;
-	twins->base.hotkeys_evicted = twins->stats->hot_keys.value;
+	twins->base.repeated_evicted = twins->stats->hot_keys.value;
 	for (int side = 0; side < MATCH_SIDES; side++)
 		for (int reason = 0; reason < MATCH_REASONS; reason++)
 			twins->base.unmatched[side][reason] = *UNMATCHED_CELL(twins->stats, side, reason);
@@ -233,7 +233,7 @@ void twins_sync(struct twins *twins)
 	twins->stats->ambiguous.value = twins->base.ambiguous + now->ambiguous;
 	twins->stats->guessed_lags.value = twins->base.guessed + now->guessed;
 	twins->stats->unanswered.value = twins->base.unanswered + now->unanswered;
-	twins->stats->hot_keys.value = twins->base.hotkeys_evicted + now->hotkeys_evicted;
+	twins->stats->hot_keys.value = twins->base.repeated_evicted + now->repeated_evicted;
 	for (int side = 0; side < MATCH_SIDES; side++)
 		for (int reason = 0; reason < MATCH_REASONS; reason++)
 			*UNMATCHED_CELL(twins->stats, side, reason) =

@@ -29,10 +29,10 @@ static void check_key(const struct pending *pending, unsigned key, unsigned expe
 		return;
 	}
 	do {
-		uint32_t next = pending_at(pending, index)->same_next;
+		uint32_t next = pending_at(pending, index)->same.younger;
 
 		assert_int_equal(pending_at(pending, index)->key, key_of(key));
-		assert_int_equal(pending_at(pending, next)->same_prev, index);
+		assert_int_equal(pending_at(pending, next)->same.older, index);
 		if (next != oldest)
 			assert_true(pending_at(pending, next)->time >= pending_at(pending, index)->time);
 		seen++;

@@ -307,7 +307,8 @@ static struct figures run_seed(const struct scenario *sc, uint64_t seed)
 	return out;
 }
 
-/* The limits are those of the project's acceptance, or what the estimator of the study (see depth.h) reached.
+/* The limits are those of the project's acceptance, or what the estimator of the study (see depth_survival.h)
+ * reached.
  */
 #define TENTH       .within = 0.10, .lag_within = 0.05
 #define TENTH_DEPTH .within = 0.10

@@ -2,9 +2,9 @@
 #include <math.h>
 #include <string.h>
 
-#include "match/lagsearch.h"
+#include "match/lag_search.h"
 
-#define BINS       LAGSEARCH_BINS
+#define BINS       LAG_SEARCH_BINS
 #define MEMORY     0.75  /* of a hypothesis, in units of its lag: no lag is known sooner than after itself */
 #define MEMORY_MIN 0.1   /* s */
 #define SURE       20.0f /* nats; more would only make it slow to change its mind */
@@ -13,7 +13,7 @@
 #define STAY_BINS  8     /* an octave */
 #define NOISE      0.1f  /* share of observations that follow no hypothesis */
 
-static const unsigned half_width[LAGSEARCH_WIDTHS] = {1, 3, 8, 20};
+static const unsigned half_width[LAG_SEARCH_WIDTHS] = {1, 3, 8, 20};
 
 static unsigned first_of(unsigned centre, unsigned half)
 {
@@ -25,14 +25,14 @@ static unsigned end_of(unsigned centre, unsigned half, unsigned bins)
 	return centre + half + 1 < bins ? centre + half + 1 : bins;
 }
 
-void lagsearch_observe(struct lagsearch *search, const float *observation, const float *edges)
+void lag_search_observe(struct lag_search *search, const float *observation, const float *edges)
 {
 	float below[BINS + 1];
 
 	below[0] = 0;
 	for (unsigned b = 0; b < BINS; b++)
 		below[b + 1] = below[b] + observation[b] * (edges[b + 1] - edges[b]);
-	for (unsigned w = 0; w < LAGSEARCH_WIDTHS; w++)
+	for (unsigned w = 0; w < LAG_SEARCH_WIDTHS; w++)
 		for (unsigned c = 0; c < BINS; c++) {
 			unsigned from = first_of(c, half_width[w]), to = end_of(c, half_width[w], BINS);
 			float times = (below[to] - below[from]) / (edges[to] - edges[from]);
@@ -41,13 +41,13 @@ void lagsearch_observe(struct lagsearch *search, const float *observation, const
 		}
 }
 
-void lagsearch_fade(struct lagsearch *search, double elapsed, const float *edges)
+void lag_search_fade(struct lag_search *search, double elapsed, const float *edges)
 {
 	for (unsigned c = 0; c < BINS; c++) {
 		double memory = edges[c] * MEMORY > MEMORY_MIN ? edges[c] * MEMORY : MEMORY_MIN;
 		float keep = (float)exp(-elapsed / memory);
 
-		for (unsigned w = 0; w < LAGSEARCH_WIDTHS; w++)
+		for (unsigned w = 0; w < LAG_SEARCH_WIDTHS; w++)
 			search->belief[w][c] = fmaxf(fminf(search->belief[w][c], SURE), -SURE) * keep;
 	}
 }
@@ -56,23 +56,23 @@ void lagsearch_fade(struct lagsearch *search, double elapsed, const float *edges
  * What was believed last needs less evidence than a change of mind, the more so the longer the lag: there,
  * each key has many candidates, and chance is the more often convincing.
  */
-static float favoured(const struct lagsearch *search, unsigned w, unsigned c, unsigned last, float lag)
+static float favoured(const struct lag_search *search, unsigned w, unsigned c, unsigned last, float lag)
 {
 	unsigned apart = c > last ? c - last : last - c;
 
 	return search->belief[w][c] + (apart <= STAY_BINS ? STAY * fminf(lag / STAY_LAG, 1) : 0);
 }
 
-void lagsearch_shares(const struct lagsearch *search, unsigned bins, unsigned last, const float *edges,
-		      float *out)
+void lag_search_shares(const struct lag_search *search, unsigned bins, unsigned last, const float *edges,
+		       float *out)
 {
 	float best = -INFINITY, sum = 0;
 
 	memset(out, 0, BINS * sizeof(*out));
-	for (unsigned w = 0; w < LAGSEARCH_WIDTHS; w++)
+	for (unsigned w = 0; w < LAG_SEARCH_WIDTHS; w++)
 		for (unsigned c = 0; c < bins; c++)
 			best = fmaxf(best, favoured(search, w, c, last, edges[last]));
-	for (unsigned w = 0; w < LAGSEARCH_WIDTHS; w++)
+	for (unsigned w = 0; w < LAG_SEARCH_WIDTHS; w++)
 		for (unsigned c = 0; c < bins; c++) {
 			unsigned from = first_of(c, half_width[w]), to = end_of(c, half_width[w], bins);
 			float odds = expf(favoured(search, w, c, last, edges[last]) - best);

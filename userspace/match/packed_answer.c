@@ -1,15 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include <string.h>
 
-#include "match/reply.h"
+#include "match/packed_answer.h"
 
-/*
- * packed: flags (4 bits), status (2), SQLSTATE (26: 36^5 < 2^26). A reply that was never written has
- * duration_us 0; a written one at least 1.
- */
-#define STATUS_SHIFT   4
-#define SQLSTATE_SHIFT 6
-#define STATUS_SKIPPED 3u
+#define STATUS_SKIPPED 3u /* in entry.status, else enum outcome */
 
 static uint32_t pack_sqlstate(const char *text)
 {
@@ -40,22 +34,19 @@ static uint32_t saturate(uint64_t value)
 	return value < UINT32_MAX ? (uint32_t)value : UINT32_MAX;
 }
 
-void reply_write(struct entry *entry, const struct session_query *query, uint32_t result)
+void packed_answer_write(struct entry *entry, const struct session_query *query, uint32_t result)
 {
 	uint64_t ns = query->done_ns > query->sent_ns ? query->done_ns - query->sent_ns : 0;
-	uint32_t status = query->skipped ? STATUS_SKIPPED : (uint32_t)query->outcome;
 
-	entry->packed &= (1u << STATUS_SHIFT) - 1;
-	entry->packed |= status << STATUS_SHIFT | pack_sqlstate(query->sqlstate) << SQLSTATE_SHIFT;
+	entry->status = (query->skipped ? STATUS_SKIPPED : (uint32_t)query->outcome) & 3;
+	entry->sqlstate = pack_sqlstate(query->sqlstate) & 0x3ffffff;
 	entry->rows = saturate(query->rows);
 	entry->duration_us = saturate(ns / 1000 + (ns < 1000));
 	entry->result = result;
 }
 
-void reply_read(const struct entry *entry, struct match_answer *out)
+void packed_answer_read(const struct entry *entry, struct match_answer *out)
 {
-	uint32_t status = entry->packed >> STATUS_SHIFT & 3;
-
 	memset(out, 0, sizeof(*out));
 	out->tag = entry->tag;
 	out->sent_ns = entry->time;
@@ -63,10 +54,10 @@ void reply_read(const struct entry *entry, struct match_answer *out)
 	out->outcome = OUTCOME_UNKNOWN;
 	if (!out->answered)
 		return;
-	out->skipped = status == STATUS_SKIPPED;
+	out->skipped = entry->status == STATUS_SKIPPED;
 	if (!out->skipped)
-		out->outcome = (enum outcome)status;
-	unpack_sqlstate(entry->packed >> SQLSTATE_SHIFT, out->sqlstate);
+		out->outcome = (enum outcome)entry->status;
+	unpack_sqlstate(entry->sqlstate, out->sqlstate);
 	out->duration_ns = (uint64_t)entry->duration_us * 1000;
 	out->rows = entry->rows;
 	out->result = entry->result;

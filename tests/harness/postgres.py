@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""A PostgreSQL 15 server in a directory of its own. Its pg_stat_statements and its log are the tests' truth."""
+"""A PostgreSQL server in a directory of its own. Its pg_stat_statements and its log are the tests' truth."""
 
 import glob
 import json
@@ -12,7 +12,18 @@ import psycopg
 
 from .process import Process, free_port, wait_for
 
-BIN = "/usr/lib/postgresql/15/bin"
+
+
+def newest():
+    """The newest PostgreSQL among those of Debian's packages that are installed: (its version, its programs' folder)."""
+    found = [(int(path.split("/")[4]), os.path.dirname(path))
+             for path in glob.glob("/usr/lib/postgresql/[1-9][0-9]/bin/postgres")]
+    if not found:
+        raise RuntimeError("no PostgreSQL server below /usr/lib/postgresql: scripts/setup --demo")
+    return max(found)
+
+
+VERSION, BIN = newest()
 USER = "postgres"
 
 SETTINGS = """

@@ -37,7 +37,7 @@ UNIT      := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/un
 
 TEST_PROGRAMS := $(patsubst tests/integration/%.c,$(BUILD)/tests/%,$(wildcard tests/integration/*.c))
 
-.PHONY: all unit test-programs check check-queue check-differential check-kernels lint install demo bench bench-attach bench-match bench-pipeline bench-results fuzz FORCE clean help print-cflags
+.PHONY: all unit test-programs check check-queue check-differential check-kernels lint clean-room install demo bench bench-attach bench-match bench-pipeline bench-results fuzz FORCE clean help print-cflags
 .SECONDARY:
 all: $(BUILD)/mirror-observer
 
@@ -153,6 +153,12 @@ fuzz: $(FUZZERS:%=$(BUILD)/fuzz/%)
 lint:
 	scripts/lint
 
+# The README's two commands in a minimal Debian, made for it and removed after: ROOM="--demo", see scripts/clean-room --help.
+SUITE ?= bookworm
+ROOM  ?=
+clean-room:
+	scripts/clean-room --suite $(SUITE) $(ROOM)
+
 demo:
 	scripts/demo
 
@@ -207,6 +213,7 @@ help:
 	@echo 'make check-differential  random sessions: client, server and observer agree (as root; STATEMENTS=, SEED=)'
 	@echo 'make check-kernels  the attach modes on other kernels, in virtual machines (as root)'
 	@echo 'make lint      format, include rules, licence lines, shell, man pages, documentation of metrics and keys'
+	@echo 'make clean-room  demo and all tests in a minimal root of SUITE=bookworm or trixie, parts by ROOM=--demo (as root)'
 	@echo 'make demo      scripts/demo: real servers, a real proxy, true figures (as root)'
 	@echo 'make bench     what observing costs, measured (as root)'
 	@echo 'make bench-attach  what a send and its receive cost in each attach mode (as root, a virtual machine too)'

@@ -13,14 +13,10 @@ import psycopg
 from .process import Process, free_port, wait_for
 
 
-
 def newest():
-    """The newest PostgreSQL among those of Debian's packages that are installed: (its version, its programs' folder)."""
-    found = [(int(path.split("/")[4]), os.path.dirname(path))
-             for path in glob.glob("/usr/lib/postgresql/[1-9][0-9]/bin/postgres")]
-    if not found:
-        raise RuntimeError("no PostgreSQL server below /usr/lib/postgresql: scripts/setup --demo")
-    return max(found)
+    """The newest PostgreSQL server of Debian's packages that is installed: (its version, its programs' folder)."""
+    return max(((int(path.split("/")[4]), os.path.dirname(path))
+                for path in glob.glob("/usr/lib/postgresql/[1-9][0-9]/bin/postgres")), default=(0, "none is installed"))
 
 
 VERSION, BIN = newest()
@@ -60,6 +56,8 @@ class Server:
         self.data = os.path.join(self.directory, "data")
         self.port = free_port()
         self.process = None
+        if not VERSION:
+            raise RuntimeError("no PostgreSQL server below /usr/lib/postgresql: scripts/setup --demo")
         os.mkdir(self.directory)
         if os.getuid() == 0:
             import pwd

@@ -43,7 +43,7 @@ static int add_rule(scmp_filter_ctx filter, char *rule)
 	if (!argument)
 		return seccomp_rule_add(filter, SCMP_ACT_ERRNO(number), call, 0);
 	return seccomp_rule_add(filter, SCMP_ACT_ERRNO(number), call, 1,
-				SCMP_A0(SCMP_CMP_EQ, strtoul(argument, NULL, 10)));
+				SCMP_A0(SCMP_CMP_EQ, strtoul(argument, NULL, 10), 0));
 }
 
 int main(int argc, char **argv)

@@ -11,8 +11,19 @@ import shutil
 import subprocess
 import tempfile
 
-# The meta packages of Debian 12: its own kernel, and the newer one that bookworm-security carries.
-PACKAGES = {"6.1": "linux-image-amd64", "6.12": "linux-image-6.12-amd64"}
+# The meta packages by suite: its own kernel, and for Debian 12 the newer one that bookworm-security carries.
+SUITES = {"bookworm": {"6.1": "linux-image-amd64", "6.12": "linux-image-6.12-amd64"},
+          "trixie": {"6.12": "linux-image-amd64"}}
+
+
+def suite():
+    """This machine's, by its code name."""
+    with open("/etc/os-release", encoding="utf-8") as file:
+        found = re.search(r"^VERSION_CODENAME=(\w+)$", file.read(), re.M)
+    return found[1] if found else None
+
+
+PACKAGES = SUITES.get(suite(), {})
 
 # What the initramfs loads, with what they depend on. Absent ones are built in.
 MODULES = ("virtio_pci", "9pnet_virtio", "9p", "overlay")

@@ -19,11 +19,13 @@ static bool is_space(char c)
 
 static struct slice trim(const char *s, const char *end)
 {
-	while (s < end && is_space(*s))
+	size_t len = s < end ? (size_t)(end - s) : 0;
+
+	for (; len > 0 && is_space(*s); len--)
 		s++;
-	while (end > s && is_space(end[-1]))
-		end--;
-	return (struct slice){s, end - s};
+	while (len > 0 && is_space(s[len - 1]))
+		len--;
+	return (struct slice){s, len};
 }
 
 static bool equals(struct slice a, const char *b)

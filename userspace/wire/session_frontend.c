@@ -375,7 +375,7 @@ static void on_startup(struct session *session, const struct frame *frame)
 void session_frontend_head(struct session *session, const struct frame *frame)
 {
 	struct pgwire_string name, text;
-	bool whole;
+	bool whole = false; /* stays so when the message is malformed */
 	size_t at;
 
 	session->hashing = true;

@@ -12,7 +12,8 @@
 
 #include "support/tally.h"
 
-static bool differs(const struct transcript *t, const char *group, const char *key, uint64_t got)
+/* How many figures differ from the truth: each is printed, so none may be left uncompared for another one. */
+static unsigned differs(const struct transcript *t, const char *group, const char *key, uint64_t got)
 {
 	uint64_t truth = transcript_truth(t, group, key, got);
 
@@ -22,55 +23,55 @@ static bool differs(const struct transcript *t, const char *group, const char *k
 	return truth != got;
 }
 
-static bool text_differs(const struct transcript *t, const char *group, const char *key, const char *got)
+static unsigned text_differs(const struct transcript *t, const char *group, const char *key, const char *got)
 {
 	const struct transcript_fact *fact = transcript_find(t, group, key);
 
 	if (!fact || !strcmp(fact->text, got))
-		return false;
+		return 0;
 	print_error("%s: %s is \"%s\", truth \"%s\"\n", t->name, key, got, fact->text);
-	return true;
+	return 1;
 }
 
-static bool outcomes_differ(const struct transcript *t, const char *group, const uint64_t got[OUTCOMES])
+static unsigned outcomes_differ(const struct transcript *t, const char *group, const uint64_t got[OUTCOMES])
 {
-	return differs(t, group, "success", got[OUTCOME_SUCCESS]) |
-	       differs(t, group, "failure", got[OUTCOME_FAILURE]) |
+	return differs(t, group, "success", got[OUTCOME_SUCCESS]) +
+	       differs(t, group, "failure", got[OUTCOME_FAILURE]) +
 	       differs(t, group, "unknown", got[OUTCOME_UNKNOWN]);
 }
 
-static bool notes_differ(const struct transcript *t, const struct tally *tally)
+static unsigned notes_differ(const struct transcript *t, const struct tally *tally)
 {
-	return differs(t, "notes", "startup_done", tally->notes[NOTE_STARTUP_DONE]) |
-	       differs(t, "notes", "startup_error", tally->notes[NOTE_STARTUP_ERROR]) |
-	       differs(t, "notes", "cancel_request", tally->notes[NOTE_CANCEL_REQUEST]) |
-	       differs(t, "notes", "encrypted", tally->notes[NOTE_ENCRYPTED]) |
+	return differs(t, "notes", "startup_done", tally->notes[NOTE_STARTUP_DONE]) +
+	       differs(t, "notes", "startup_error", tally->notes[NOTE_STARTUP_ERROR]) +
+	       differs(t, "notes", "cancel_request", tally->notes[NOTE_CANCEL_REQUEST]) +
+	       differs(t, "notes", "encrypted", tally->notes[NOTE_ENCRYPTED]) +
 	       differs(t, "notes", "replication", tally->notes[NOTE_REPLICATION]);
 }
 
-static bool play_and_compare(const struct transcript *t)
+static unsigned play_and_compare(const struct transcript *t)
 {
 	struct tally tally;
-	bool wrong;
+	unsigned wrong;
 
 	tally_open(&tally, &tally_options, true);
 	tally_play(&tally, t);
-	wrong = text_differs(t, "startup", "user", tally.user) |
-		text_differs(t, "startup", "database", tally.database) |
-		differs(t, "queries", "sent", tally.sent) |
-		outcomes_differ(t, "statements", tally.statements) |
-		outcomes_differ(t, "requests", tally.requests) |
-		differs(t, "failures", "connection", tally.failures[FAILURE_CONNECTION]) |
-		differs(t, "failures", "timeout", tally.failures[FAILURE_TIMEOUT]) |
-		differs(t, "failures", "query_execution", tally.failures[FAILURE_QUERY_EXECUTION]) |
-		differs(t, "upkeep", "requests", tally.upkeep) |
-		differs(t, "ignored", "requests", tally.ignored) | notes_differ(t, &tally);
+	wrong = text_differs(t, "startup", "user", tally.user) +
+		text_differs(t, "startup", "database", tally.database) +
+		differs(t, "queries", "sent", tally.sent) +
+		outcomes_differ(t, "statements", tally.statements) +
+		outcomes_differ(t, "requests", tally.requests) +
+		differs(t, "failures", "connection", tally.failures[FAILURE_CONNECTION]) +
+		differs(t, "failures", "timeout", tally.failures[FAILURE_TIMEOUT]) +
+		differs(t, "failures", "query_execution", tally.failures[FAILURE_QUERY_EXECUTION]) +
+		differs(t, "upkeep", "requests", tally.upkeep) +
+		differs(t, "ignored", "requests", tally.ignored) + notes_differ(t, &tally);
 	if (tally.errors != transcript_total(t, "sqlstate") || tally.answered != tally.sent || tally.broken ||
 	    tally.notes[NOTE_RESYNC] || tally.notes[NOTE_DECODE_ERROR]) {
 		print_error("%s: errors %llu, sent %llu, answered %llu, broken %d, log %s\n", t->name,
 			    (unsigned long long)tally.errors, (unsigned long long)tally.sent,
 			    (unsigned long long)tally.answered, tally.broken, tally.log);
-		wrong = true;
+		wrong++;
 	}
 	return wrong;
 }

@@ -201,6 +201,7 @@ install: all
 	install -D -m 644 docs/systemd/mirror-observer.sysusers $(DESTDIR)$(PREFIX)/lib/sysusers.d/mirror-observer.conf
 	install -D -m 644 docs/systemd/mirror-observer.tmpfiles $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/mirror-observer.conf
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/doc/mirror-observer docs/kubernetes/daemonset.yaml
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/mirror-observer/prometheus docs/prometheus/rules.yaml
 
 clean:
 	rm -rf $(BUILD)

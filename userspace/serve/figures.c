@@ -104,10 +104,27 @@ static void write_verdicts(struct clusters *clusters, struct exposition *x)
 	}
 }
 
+/* Rules over several observers judge their sums by it (docs/prometheus/rules.yaml). */
+static void write_thresholds(struct clusters *clusters, struct exposition *x)
+{
+	struct readiness readiness;
+
+	exposition_family(x, "pgdog_mirror_ready_check_threshold", EXPOSITION_GAUGE,
+			  "What the check wants, in its own unit");
+	for (size_t i = 0; i < clusters_count(clusters); i++) {
+		clusters_readiness(clusters, i, clock_ns(), &readiness);
+		for (size_t c = 0; c < READINESS_CHECK_COUNT; c++)
+			exposition_double(
+			    x, LABELS({"cluster", name_of(clusters, i)}, {"check", readiness.checks[c].name}),
+			    readiness.checks[c].threshold);
+	}
+}
+
 void figures_write(void *ctx, struct exposition *x)
 {
 	write_gauges(ctx, x);
 	write_verdicts(ctx, x);
+	write_thresholds(ctx, x);
 }
 
 void figures_write_threshold(void *ctx, struct exposition *x)

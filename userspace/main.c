@@ -16,8 +16,10 @@
 #include "config/options.h"
 #include "observation.h"
 #include "rights/privileges.h"
+#include "rights/syscalls.h"
 #include "serve/figures.h"
 #include "serve/service.h"
+#include "sql/parser.h"
 #include "stats/stats.h"
 #include "stats/threshold.h"
 
@@ -29,6 +31,7 @@ struct daemon {
 	struct loop *loop;
 	struct stats *stats;
 	struct threshold *threshold;
+	struct parser *parser;
 	struct observation *observation; /* NULL with mirror_metrics_enabled: false */
 	struct service *service;
 };
@@ -77,6 +80,14 @@ static void each_second(void *ctx, uint32_t what)
 	threshold_tick(d->threshold, observation_now_us());
 	if (d->observation)
 		observation_sync(d->observation);
+}
+
+static void measure(void *ctx, uint64_t ns)
+{
+	struct daemon *d = ctx;
+
+	if (d->stats)
+		stats_histogram_add(&stats_observer(d->stats)->loop, ns / 1000);
 }
 
 /* From the loop, so that systemd hears nothing more when it hangs. */
@@ -149,6 +160,8 @@ static int start_loop(struct daemon *d)
 		err = loop_add_signals(d->loop, signals, sizeof(signals) / sizeof(*signals), on_signal, d);
 	if (!err)
 		err = loop_add_timer(d->loop, SECOND_US, SECOND_US, each_second, d, NULL);
+	if (!err)
+		loop_measure(d->loop, measure, d);
 	if (!err && watchdog_us)
 		err = loop_add_timer(d->loop, watchdog_us, watchdog_us, feed_watchdog, NULL, NULL);
 	if (!err)
@@ -189,7 +202,7 @@ static int start_observation(struct daemon *d)
 			 "metrics are served");
 		return EXIT_OK;
 	}
-	if (observation_new(&d->observation, d->loop, d->stats, d->threshold, d->config)) {
+	if (observation_new(&d->observation, d->loop, d->stats, d->threshold, d->parser, d->config)) {
 		log_error("%s", observation_error());
 		return EXIT_HOST;
 	}
@@ -249,11 +262,37 @@ static void announce(const struct daemon *d)
 	notify_ready(d->observation ? "observing" : "serving only its own metrics");
 }
 
+static int confine_keeper(void *ctx)
+{
+	const struct daemon *d = ctx;
+
+	return privileges_confine(d->config->user);
+}
+
+static int confine_worker(void *ctx)
+{
+	(void)ctx;
+	return syscalls_restrict_worker();
+}
+
+static int start_parser(struct daemon *d)
+{
+	const struct parser_options options = {
+	    .confine_keeper = confine_keeper, .confine_worker = confine_worker, .ctx = d};
+	int err = d->config->mirror_metrics_enabled ? parser_new(&d->parser, &options) : 0;
+
+	if (err)
+		log_error("starting the process that names statements: %s", strerror(-err));
+	return err ? EXIT_NOT_OK : EXIT_OK;
+}
+
 static int run(struct daemon *d)
 {
 	int status = check_privileges(d);
 	int result;
 
+	if (!status)
+		status = start_parser(d); /* while nothing is open that it could inherit */
 	if (!status)
 		status = start_loop(d);
 	if (!status)
@@ -281,6 +320,7 @@ static int command_daemon(const struct options *options, struct config **config)
 	service_free(&d.service);
 	observation_free(&d.observation);
 	threshold_free(&d.threshold);
+	parser_free(&d.parser);
 	stats_free(&d.stats);
 	loop_free(&d.loop);
 	*config = d.config;

@@ -52,7 +52,9 @@ struct observation {
 	struct filter filter; /* the one in force */
 	struct clusters *clusters;
 	struct conns *conns;
-	struct loop_source *ring, *tick_timer, *proxy_timer;
+	struct parser *parser;
+	uint64_t deaths_before; /* of its worker: of the map before this process */
+	struct loop_source *ring, *names, *tick_timer, *proxy_timer;
 	struct stats_TABLE evicted_before; /* of the tables of connections and their segments */
 	unsigned int walks_skipped;        /* walks for clients that are still to be left out */
 	uint64_t lost_seen,
@@ -131,6 +133,17 @@ static void tick(void *ctx, uint32_t what)
 	complete = !o->lost_ns || clock_ns() > o->lost_ns + DOUBT_NS;
 	conns_tick(o->conns, clock_ns(), complete);
 	clusters_tick(o->clusters, clock_ns());
+}
+
+static void on_names(void *ctx, uint32_t what)
+{
+	struct observation *o = ctx;
+
+	(void)what;
+	if (clusters_collect_names(o->clusters))
+		return;
+	log_error("the process that names statements is gone: they are shown by their tag until a restart");
+	loop_remove(&o->names);
 }
 
 static const char *path_of(void *ctx, uint32_t target)
@@ -261,6 +274,7 @@ static void remember_base(struct observation *o)
 	o->base.bytes = observer->captured_bytes.value;
 	o->base.lost_control = observer->lost_records.value;
 	o->evicted_before = observer->evictions;
+	o->deaths_before = observer->parser_deaths.value;
 	for (int i = LOSS_NONE + 1; i < LOSS_REASONS; i++)
 		o->base.lost_bytes[i] = *stats_cell(&observer->lost_bytes, i - 1);
 }
@@ -278,6 +292,8 @@ void observation_sync(struct observation *o)
 	observer->events.value = o->base.events + totals.events;
 	observer->captured_bytes.value = o->base.bytes + totals.bytes;
 	observer->lost_records.value = o->base.lost_control + totals.lost_control;
+	if (o->parser)
+		observer->parser_deaths.value = o->deaths_before + parser_deaths(o->parser);
 	observer->evictions.connections = o->evicted_before.connections + conns.evicted;
 	observer->evictions.segments = o->evicted_before.segments + conns.displaced;
 	totals.lost_bytes[LOSS_FOREIGN_SYSCALL] += conns.unexplained_bytes;
@@ -320,7 +336,7 @@ static int build_stages(struct observation *o, struct threshold *threshold)
 {
 	struct conns_options options = {.max = CONNECTIONS_MAX, .session = session_bounds};
 	struct conn_sink sink;
-	int err = clusters_new(&o->clusters, o->stats, threshold);
+	int err = clusters_new(&o->clusters, o->stats, threshold, o->parser);
 
 	if (!err)
 		err = clusters_configure(o->clusters, o->config);
@@ -360,6 +376,8 @@ static int listen_to_loop(struct observation *o)
 {
 	int err = loop_add_fd(o->loop, probe_fd(o->probe), EPOLLIN, on_filled, o, &o->ring);
 
+	if (!err && o->parser)
+		err = loop_add_fd(o->loop, parser_fd(o->parser), EPOLLIN, on_names, o, &o->names);
 	if (!err)
 		err = loop_add_timer(o->loop, TICK_US, TICK_US, tick, o, &o->tick_timer);
 	if (err)
@@ -368,7 +386,7 @@ static int listen_to_loop(struct observation *o)
 }
 
 int observation_new(struct observation **out, struct loop *loop, struct stats *stats,
-		    struct threshold *threshold, const struct config *config)
+		    struct threshold *threshold, struct parser *parser, const struct config *config)
 {
 	struct observation *o = calloc(1, sizeof(*o));
 	int err;
@@ -379,6 +397,7 @@ int observation_new(struct observation **out, struct loop *loop, struct stats *s
 	o->loop = loop;
 	o->stats = stats;
 	o->config = config;
+	o->parser = parser;
 	remember_base(o);
 	err = build_stages(o, threshold);
 	if (!err)
@@ -400,6 +419,7 @@ void observation_free(struct observation **observation)
 	if (!o)
 		return;
 	loop_remove(&o->ring);
+	loop_remove(&o->names);
 	loop_remove(&o->tick_timer);
 	loop_remove(&o->proxy_timer);
 	if (o->probe && o->conns)

@@ -22,11 +22,11 @@ struct observation;
 
 /*
  * Loads and attaches; from then on the loop drains the records. The configuration must outlive the
- * observation or the next observation_reload. 0 or -errno: observation_error() is then one sentence with the
- * remedy.
+ * observation or the next observation_reload, parser (may be NULL) the observation. 0 or -errno:
+ * observation_error() is then one sentence with the remedy.
  */
 int observation_new(struct observation **out, struct loop *loop, struct stats *stats,
-		    struct threshold *threshold, const struct config *config);
+		    struct threshold *threshold, struct parser *parser, const struct config *config);
 /* Detaches everything. */
 void observation_free(struct observation **observation);
 const char *observation_error(void);

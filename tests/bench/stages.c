@@ -128,7 +128,7 @@ void bench_begin(struct bench *bench, const char *result_checksum)
 	memset(bench, 0, sizeof(*bench));
 	if (stats_open(&bench->stats, &stats) || threshold_new(&bench->threshold, NULL, NULL) ||
 	    config_parse(&bench->config, "bench", text, len, &error) ||
-	    clusters_new(&bench->clusters, bench->stats, bench->threshold) ||
+	    clusters_new(&bench->clusters, bench->stats, bench->threshold, NULL) ||
 	    clusters_configure(bench->clusters, bench->config))
 		abort();
 	sink = clusters_sink(bench->clusters);

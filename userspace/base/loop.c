@@ -11,6 +11,8 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
+#include "base/clock.h"
+
 #define BATCH 16
 
 enum source_kind { SOURCE_FD, SOURCE_TIMER, SOURCE_SIGNALS };
@@ -28,6 +30,8 @@ struct loop {
 	int epoll;
 	bool stopped;
 	int result;
+	loop_pass *pass;
+	void *pass_ctx;
 	LIST_HEAD(, loop_source) sources;
 	struct epoll_event batch[BATCH]; /* what epoll_wait returned; entries of removed sources are NULL */
 	int batch_count;
@@ -194,17 +198,28 @@ static void dispatch(struct loop_source *source, uint32_t events)
 	}
 }
 
+void loop_measure(struct loop *loop, loop_pass *pass, void *ctx)
+{
+	loop->pass = pass;
+	loop->pass_ctx = ctx;
+}
+
 int loop_run(struct loop *loop)
 {
 	loop->stopped = false;
 	while (!loop->stopped) {
+		uint64_t begun;
+
 		loop->batch_count = epoll_wait(loop->epoll, loop->batch, BATCH, -1);
 		if (loop->batch_count < 0 && errno != EINTR)
 			return -errno;
+		begun = clock_ns();
 		for (int i = 0; i < loop->batch_count && !loop->stopped; i++)
 			if (loop->batch[i].data.ptr)
 				dispatch(loop->batch[i].data.ptr, loop->batch[i].events);
 		loop->batch_count = 0;
+		if (loop->pass)
+			loop->pass(loop->pass_ctx, clock_ns() - begun);
 	}
 	return loop->result;
 }

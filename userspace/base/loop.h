@@ -38,6 +38,10 @@ int loop_set_timer(struct loop_source *timer, uint64_t first_us, uint64_t interv
  * anything that starts a thread. */
 int loop_add_signals(struct loop *loop, const int *signals, size_t count, loop_handler *handler, void *ctx);
 
+/* Hears how long each pass took, from what woke the loop up to its going to sleep again. */
+typedef void loop_pass(void *ctx, uint64_t ns);
+void loop_measure(struct loop *loop, loop_pass *pass, void *ctx);
+
 /* Sets *source to NULL; harmless on NULL. */
 void loop_remove(struct loop_source **source);
 

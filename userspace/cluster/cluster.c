@@ -95,7 +95,8 @@ int clusters_configure(struct clusters *clusters, const struct config *config)
 	return err;
 }
 
-int clusters_new(struct clusters **out, struct stats *stats, struct threshold *threshold)
+int clusters_new(struct clusters **out, struct stats *stats, struct threshold *threshold,
+		 struct parser *parser)
 {
 	struct clusters *clusters = calloc(1, sizeof(*clusters));
 
@@ -105,7 +106,7 @@ int clusters_new(struct clusters **out, struct stats *stats, struct threshold *t
 	clusters->observer = stats_observer(stats);
 	clusters->evicted_before = clusters->observer->evictions;
 	clusters->threshold = threshold;
-	if (fingerprints_new(&clusters->fingerprints, FINGERPRINTS)) {
+	if (fingerprints_new(&clusters->fingerprints, FINGERPRINTS, parser)) {
 		free(clusters);
 		return -ENOMEM;
 	}
@@ -170,6 +171,19 @@ void clusters_tick(struct clusters *clusters, uint64_t now_ns)
 		twins_tick(clusters->list[i].twins, now_ns);
 		verdict_tick(clusters->list[i].verdict, now_ns, &around);
 	}
+}
+
+static void on_named(void *ctx, uint64_t before, const struct fingerprint *now)
+{
+	struct clusters *clusters = ctx;
+
+	for (size_t i = 0; i < clusters->count; i++)
+		twins_named(clusters->list[i].twins, before, now);
+}
+
+bool clusters_collect_names(struct clusters *clusters)
+{
+	return fingerprints_collect(clusters->fingerprints, on_named, clusters);
 }
 
 void clusters_sync(struct clusters *clusters)

@@ -15,11 +15,13 @@
 #ifndef MO_CLUSTER_H
 #define MO_CLUSTER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "capture/conn.h"
 #include "config/config.h"
+#include "sql/parser.h"
 #include "stats/stats.h"
 #include "stats/threshold.h"
 #include "verdict/readiness.h"
@@ -27,9 +29,10 @@
 
 struct clusters;
 
-/* Counters live in stats, the window over failed requests in threshold; both must outlive this. 0 or -ENOMEM.
- */
-int clusters_new(struct clusters **out, struct stats *stats, struct threshold *threshold);
+/* Counters live in stats, the window over failed requests in threshold; both must outlive this, as must
+ * parser (NULL: classes are called by their tag only). 0 or -ENOMEM. */
+int clusters_new(struct clusters **out, struct stats *stats, struct threshold *threshold,
+		 struct parser *parser);
 void clusters_free(struct clusters **clusters);
 
 /*
@@ -45,6 +48,8 @@ struct conn_sink clusters_sink(struct clusters *clusters);
 
 /* About ten times a second: matching and the history of the verdict move on. */
 void clusters_tick(struct clusters *clusters, uint64_t now_ns);
+/* Takes the parser's answers that are there. False once it is gone for good. */
+bool clusters_collect_names(struct clusters *clusters);
 /* Brings what the matcher and the tables of statement classes count up to date in the map. */
 void clusters_sync(struct clusters *clusters);
 

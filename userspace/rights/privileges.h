@@ -27,6 +27,10 @@ int privileges_check(bool attach, const char *user);
  */
 int privileges_drop(const char *user, const char *config_path);
 
+/* The same for a process beside the daemon that opens nothing: no file can be, and system calls are left to
+ * it. 0 or -errno. */
+int privileges_confine(const char *user);
+
 /* One sentence about the last error of this module; never NULL. */
 const char *privileges_error(void);
 

@@ -26,98 +26,27 @@
  * out. */
 static const int allowed[] = {
     /* the loop, and what becomes ready in it */
-    CALL(epoll_wait),
-    CALL(epoll_pwait),
-    CALL(epoll_pwait2),
-    CALL(epoll_ctl),
-    CALL(epoll_create1),
-    CALL(poll),
-    CALL(ppoll),
-    CALL(timerfd_create),
-    CALL(timerfd_settime),
-    CALL(timerfd_gettime),
-    CALL(read),
-    CALL(readv),
-    CALL(write),
-    CALL(writev),
-    CALL(close),
-    CALL(fcntl),
-    CALL(fcntl64),
-    CALL(dup),
+    CALL(epoll_wait), CALL(epoll_pwait), CALL(epoll_pwait2), CALL(epoll_ctl), CALL(epoll_create1), CALL(poll),
+    CALL(ppoll), CALL(timerfd_create), CALL(timerfd_settime), CALL(timerfd_gettime), CALL(read), CALL(readv),
+    CALL(write), CALL(writev), CALL(close), CALL(fcntl), CALL(fcntl64), CALL(dup),
     /* HTTP clients, name servers, systemd; socket() is below */
-    CALL(accept),
-    CALL(accept4),
-    CALL(connect),
-    CALL(recvfrom),
-    CALL(recvmsg),
-    CALL(recv),
-    CALL(send),
-    CALL(sendto),
-    CALL(sendmsg),
-    CALL(shutdown),
-    CALL(getsockopt),
-    CALL(setsockopt),
-    CALL(getsockname),
+    CALL(accept), CALL(accept4), CALL(connect), CALL(recvfrom), CALL(recvmsg), CALL(recv), CALL(send),
+    CALL(sendto), CALL(sendmsg), CALL(shutdown), CALL(getsockopt), CALL(setsockopt), CALL(getsockname),
     CALL(getpeername),
     /* reading files; opening them is below */
-    CALL(pread64),
-    CALL(lseek),
-    CALL(_llseek),
-    CALL(fstat),
-    CALL(fstat64),
-    CALL(stat),
-    CALL(stat64),
-    CALL(lstat),
-    CALL(lstat64),
-    CALL(newfstatat),
-    CALL(fstatat64),
-    CALL(statx),
-    CALL(statfs),
-    CALL(statfs64),
-    CALL(fstatfs),
-    CALL(fstatfs64),
-    CALL(access),
-    CALL(faccessat),
-    CALL(faccessat2),
-    CALL(readlink),
-    CALL(readlinkat),
-    CALL(getdents64),
-    CALL(getcwd),
-    CALL(name_to_handle_at),
+    CALL(pread64), CALL(lseek), CALL(_llseek), CALL(fstat), CALL(fstat64), CALL(stat), CALL(stat64),
+    CALL(lstat), CALL(lstat64), CALL(newfstatat), CALL(fstatat64), CALL(statx), CALL(statfs), CALL(statfs64),
+    CALL(fstatfs), CALL(fstatfs64), CALL(access), CALL(faccessat), CALL(faccessat2), CALL(readlink),
+    CALL(readlinkat), CALL(getdents64), CALL(getcwd), CALL(name_to_handle_at),
     /* memory; mmap and mprotect are below */
-    CALL(brk),
-    CALL(munmap),
-    CALL(mremap),
-    CALL(madvise),
+    CALL(brk), CALL(munmap), CALL(mremap), CALL(madvise),
     /* time, identity, signals, the end */
-    CALL(clock_gettime),
-    CALL(clock_gettime64),
-    CALL(clock_getres),
-    CALL(clock_nanosleep),
-    CALL(gettimeofday),
-    CALL(time),
-    CALL(getpid),
-    CALL(gettid),
-    CALL(getuid),
-    CALL(geteuid),
-    CALL(getgid),
-    CALL(getegid),
-    CALL(uname),
-    CALL(sysinfo),
-    CALL(getrusage),
-    CALL(getrlimit),
-    CALL(ugetrlimit),
-    CALL(sched_getaffinity),
-    CALL(sched_yield),
-    CALL(getrandom),
-    CALL(futex),
-    CALL(rt_sigaction),
-    CALL(rt_sigprocmask),
-    CALL(rt_sigreturn),
-    CALL(sigreturn),
-    CALL(restart_syscall),
-    CALL(exit),
-    CALL(exit_group),
+    CALL(clock_gettime), CALL(clock_gettime64), CALL(clock_getres), CALL(clock_nanosleep), CALL(gettimeofday),
+    CALL(time), CALL(getpid), CALL(gettid), CALL(getuid), CALL(geteuid), CALL(getgid), CALL(getegid),
+    CALL(uname), CALL(sysinfo), CALL(getrusage), CALL(getrlimit), CALL(ugetrlimit), CALL(sched_getaffinity),
+    CALL(sched_yield), CALL(getrandom), CALL(futex), CALL(rt_sigaction), CALL(rt_sigprocmask),
+    CALL(rt_sigreturn), CALL(sigreturn), CALL(restart_syscall), CALL(exit), CALL(exit_group),
+    CALL(wait4), /* for the end of our own parser */
 };
 
 /* Nothing of ours calls these, no library does in our place, and each is a way out. */
@@ -244,17 +173,42 @@ static int fill(scmp_filter_ctx filter)
 	return err ? err : add_some(filter);
 }
 
-int syscalls_restrict(void)
+/* read, recv (to look without taking), write, the end of a signal handler and the own end; all memory was
+ * taken before. malloc() that wants more hears that there is none. */
+static int fill_worker(scmp_filter_ctx filter)
+{
+	static const int worker_allowed[] = {CALL(read),  CALL(recvfrom),     CALL(recv),
+					     CALL(write), CALL(rt_sigreturn), CALL(sigreturn),
+					     CALL(exit),  CALL(exit_group),   CALL(restart_syscall)};
+	static const int memory[] = {CALL(brk), CALL(mmap), CALL(mmap2), CALL(munmap), CALL(madvise)};
+	int err = seccomp_attr_set(filter, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
+
+	if (!err)
+		err = add_list(filter, SCMP_ACT_ALLOW, worker_allowed, COUNT(worker_allowed));
+	return err ? err : add_list(filter, SCMP_ACT_ERRNO(ENOMEM), memory, COUNT(memory));
+}
+
+static int load(uint32_t otherwise, int (*fill_it)(scmp_filter_ctx filter))
 {
 	scmp_filter_ctx filter;
 	int err;
 
 	if (SANITIZED)
 		return -EOPNOTSUPP;
-	filter = seccomp_init(SCMP_ACT_ERRNO(EPERM));
-	err = filter ? fill(filter) : -ENOMEM;
+	filter = seccomp_init(otherwise);
+	err = filter ? fill_it(filter) : -ENOMEM;
 	if (!err)
 		err = seccomp_load(filter);
 	seccomp_release(filter);
 	return err == -EINVAL || err == -ENOSYS ? -EOPNOTSUPP : err;
+}
+
+int syscalls_restrict_worker(void)
+{
+	return load(SCMP_ACT_KILL_PROCESS, fill_worker);
+}
+
+int syscalls_restrict(void)
+{
+	return load(SCMP_ACT_ERRNO(EPERM), fill);
 }

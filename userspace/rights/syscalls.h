@@ -13,4 +13,8 @@
  * the program was built with a sanitizer, which needs calls of its own, or -errno. */
 int syscalls_restrict(void);
 
+/* For a process that has all its memory, reads questions and writes answers (parser.h): anything else ends
+ * it, more memory is refused. Returns as above. */
+int syscalls_restrict_worker(void);
+
 #endif

@@ -2,9 +2,6 @@
 #include "sql/fingerprint.h"
 
 #include <errno.h>
-#include <pg_query.h>
-#include <stdbool.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <uthash.h>
@@ -12,13 +9,13 @@
 
 #include "sql/sqlshape.h"
 
-#define NESTING_MAX 200 /* brackets; libpg_query's recursion is bounded by what we let through */
-#define RECENT      1024
+#define RECENT 1024
 
 struct entry {
 	UT_hash_handle hh; /* uthash keeps insertion order: the head is looked at first for eviction */
 	uint64_t shape;
-	bool used; /* since it was last looked at for eviction */
+	bool used;  /* since it was last looked at for eviction */
+	bool asked; /* or there is nothing to ask: the next statement need not */
 	struct fingerprint fingerprint;
 };
 
@@ -29,89 +26,15 @@ struct recent {
 };
 
 struct fingerprints {
+	struct parser *parser;
 	struct entry *table;
 	size_t capacity;
 	uint64_t evicted;
 	struct recent recent[RECENT];
+	/* While answers are taken. */
+	fingerprint_named *named;
+	void *named_ctx;
 };
-
-static bool shows_text(const char *tag)
-{
-	static const char *const shown[] = {"SELECT", "INSERT", "UPDATE", "DELETE",
-					    "MERGE",  "WITH",   "VALUES", "TABLE"};
-
-	for (size_t i = 0; i < sizeof(shown) / sizeof(*shown); i++)
-		if (strcmp(tag, shown[i]) == 0)
-			return true;
-	return false;
-}
-
-/* Every opening bracket counts, also those in literals: only the deep ones matter. */
-static bool too_deep(const char *text)
-{
-	int depth = 0, deepest = 0;
-
-	for (; *text; text++) {
-		if (*text == '(' || *text == '[')
-			depth++;
-		else if ((*text == ')' || *text == ']') && depth > 0)
-			depth--;
-		if (depth > deepest)
-			deepest = depth;
-	}
-	return deepest > NESTING_MAX;
-}
-
-/* A row of prefix operators or CASEs nests without brackets; what libpg_query may recurse on is bounded by
- * length alone there. */
-static bool single_statement(const char *text)
-{
-	PgQuerySplitResult split = pg_query_split_with_parser(text);
-	bool one = !split.error && split.n_stmts == 1;
-
-	pg_query_free_split_result(split);
-	return one;
-}
-
-static char *normalised(const char *stripped)
-{
-	PgQueryNormalizeResult result = pg_query_normalize(stripped);
-	char *text = NULL;
-
-	if (!result.error && !sqlshape_has_literal(result.normalized_query, strlen(result.normalized_query)))
-		text = strndup(result.normalized_query, FINGERPRINT_TEXT_MAX);
-	pg_query_free_normalize_result(result);
-	return text;
-}
-
-static void ask_libpg_query(const char *stripped, const char *tag, struct fingerprint *out)
-{
-	PgQueryFingerprintResult result = pg_query_fingerprint(stripped);
-
-	if (!result.error) {
-		out->id = result.fingerprint;
-		if (!shows_text(tag))
-			out->text = strdup(tag[0] ? tag : "<unparsed>");
-		else if (single_statement(stripped))
-			out->text = normalised(stripped);
-	}
-	pg_query_free_fingerprint_result(result);
-}
-
-/* Several commands in one text, or one that libpg_query does not know: the tag alone says something, and
- * nothing private. */
-static int describe(const char *text, size_t len, bool cut, struct fingerprint *out)
-{
-	char stripped[FINGERPRINT_INPUT_MAX + 1], tag[32];
-
-	sqlshape_tag(text, len, tag);
-	if (!cut && len <= FINGERPRINT_INPUT_MAX &&
-	    sqlshape_strip(text, len, stripped, sizeof(stripped)) > 0 && !too_deep(stripped))
-		ask_libpg_query(stripped, tag, out);
-	if (!out->text && asprintf(&out->text, tag[0] ? "%s <unparsed>" : "<unparsed>", tag) < 0)
-		out->text = NULL;
-	return out->text ? 0 : -ENOMEM;
-}
 
 static void forget(struct fingerprints *fingerprints, struct entry *entry)
 {
@@ -137,6 +60,21 @@ static void evict_one(struct fingerprints *fingerprints)
 	fingerprints->evicted++;
 }
 
+/* What is known at once. */
+static int describe(struct entry *entry, const char *text, size_t len, bool cut)
+{
+	struct naming naming;
+
+	entry->asked = cut || len > NAMING_INPUT_MAX;
+	if (entry->asked)
+		naming_unparsed(text, len, &naming);
+	else
+		naming_tag(text, len, &naming);
+	entry->fingerprint.id = entry->shape;
+	entry->fingerprint.text = strdup(naming.text);
+	return entry->fingerprint.text ? 0 : -ENOMEM;
+}
+
 static struct entry *remember(struct fingerprints *fingerprints, uint64_t shape, const char *text, size_t len,
 			      bool cut)
 {
@@ -145,8 +83,7 @@ static struct entry *remember(struct fingerprints *fingerprints, uint64_t shape,
 	if (!entry)
 		return NULL;
 	entry->shape = shape;
-	entry->fingerprint.id = shape;
-	if (describe(text, len, cut, &entry->fingerprint)) {
+	if (describe(entry, text, len, cut)) {
 		free(entry);
 		return NULL;
 	}
@@ -171,6 +108,13 @@ static struct entry *entry_of(struct fingerprints *fingerprints, const char *tex
 	return shape ? remember(fingerprints, shape, text, len, cut) : remember(fingerprints, 0, "", 0, true);
 }
 
+/* A parser that has too much to do is asked at the next statement of the shape. */
+static void ask(struct fingerprints *fingerprints, struct entry *entry, const char *text, size_t len)
+{
+	if (fingerprints->parser)
+		entry->asked = parser_ask(fingerprints->parser, entry->shape, text, len) != -ENOBUFS;
+}
+
 const struct fingerprint *fingerprint_of(struct fingerprints *fingerprints, const char *text, size_t len,
 					 int cut)
 {
@@ -184,16 +128,50 @@ const struct fingerprint *fingerprint_of(struct fingerprints *fingerprints, cons
 
 		*recent = (struct recent){hash, entry};
 	}
+	if (recent->entry && !recent->entry->asked)
+		ask(fingerprints, recent->entry, text, len);
 	return recent->entry ? &recent->entry->fingerprint : NULL;
 }
 
-int fingerprints_new(struct fingerprints **out, size_t capacity)
+static void on_answer(void *ctx, uint64_t shape, const struct naming *naming)
+{
+	struct fingerprints *fingerprints = ctx;
+	struct naming unparsed;
+	struct entry *entry;
+	char *text;
+
+	HASH_FIND(hh, fingerprints->table, &shape, sizeof(shape), entry);
+	if (!entry || (!*naming->text && entry->fingerprint.id != shape))
+		return;       /* given up meanwhile, or answered before the worker died */
+	if (!*naming->text) { /* the tag is all that there is */
+		naming_unparsed(entry->fingerprint.text, strlen(entry->fingerprint.text), &unparsed);
+		naming = &unparsed;
+	}
+	text = strdup(naming->text);
+	if (!text)
+		return;
+	free(entry->fingerprint.text);
+	entry->fingerprint.text = text;
+	if (naming->id)
+		entry->fingerprint.id = naming->id;
+	fingerprints->named(fingerprints->named_ctx, shape, &entry->fingerprint);
+}
+
+bool fingerprints_collect(struct fingerprints *fingerprints, fingerprint_named *named, void *ctx)
+{
+	fingerprints->named = named;
+	fingerprints->named_ctx = ctx;
+	return fingerprints->parser && parser_collect(fingerprints->parser, on_answer, fingerprints);
+}
+
+int fingerprints_new(struct fingerprints **out, size_t capacity, struct parser *parser)
 {
 	struct fingerprints *fingerprints = calloc(1, sizeof(*fingerprints));
 
 	if (!fingerprints)
 		return -ENOMEM;
 	fingerprints->capacity = capacity;
+	fingerprints->parser = parser;
 	*out = fingerprints;
 	return 0;
 }
@@ -205,7 +183,7 @@ void fingerprints_free(struct fingerprints **fingerprints)
 	while ((*fingerprints)->table)
 		forget(*fingerprints, (*fingerprints)->table);
 	free(*fingerprints);
-	*fingerprints = NULL; /* not pg_query_exit(): libpg_query 15 cannot be used again after it */
+	*fingerprints = NULL;
 }
 
 uint64_t fingerprints_evicted(const struct fingerprints *fingerprints)

@@ -28,12 +28,23 @@ static bool at_pair(const struct sqllex *lexer, char first, char second)
 	return lexer->end - lexer->at > 1 && lexer->at[0] == first && lexer->at[1] == second;
 }
 
+static bool at_quote(const struct sqllex *lexer, char quote)
+{
+	return lexer->at < lexer->end && *lexer->at == quote;
+}
+
 static bool at_comment(const struct sqllex *lexer)
 {
 	return at_pair(lexer, '-', '-') || at_pair(lexer, '/', '*');
 }
 
 /* The functions that skip return false where the text ends too soon, or its meaning depends on a setting. */
+
+static bool endless(struct sqllex *lexer)
+{
+	lexer->endless = true;
+	return false;
+}
 
 static bool skip_comment(struct sqllex *lexer)
 {
@@ -52,7 +63,7 @@ static bool skip_comment(struct sqllex *lexer)
 		else if (lexer->at < lexer->end)
 			lexer->at++;
 		else
-			return false;
+			return endless(lexer);
 	} while (depth);
 	return true;
 }
@@ -72,26 +83,39 @@ static bool skip_space(struct sqllex *lexer)
 	return certain;
 }
 
-/* From the opening quote. escapes: E'...', where a backslash always escapes; elsewhere one before a quote is
- * ambiguous, and read as the default of standard_conforming_strings has it. */
+/* The run of backslashes from here on; what a quote behind it means depends on a setting where it is odd. */
+static size_t backslashes(const struct sqllex *lexer)
+{
+	size_t count = 0;
+
+	while (lexer->at + count < lexer->end && lexer->at[count] == '\\')
+		count++;
+	return count;
+}
+
+/* From the opening quote. escapes: E'...', where a backslash always escapes; elsewhere an odd one before a
+ * quote is ambiguous, and read as the default of standard_conforming_strings has it. */
 static bool skip_quoted(struct sqllex *lexer, bool escapes)
 {
 	char quote = *lexer->at++;
 	bool certain = true;
 
-	for (; lexer->at < lexer->end; lexer->at++) {
-		if (*lexer->at == '\\' && quote == '\'') {
-			if (escapes && ++lexer->at == lexer->end)
-				return false;
-			if (!escapes && (at_pair(lexer, '\\', '\'') || at_pair(lexer, '\\', '\\')))
-				certain = false;
-		} else if (*lexer->at == quote) {
+	while (lexer->at < lexer->end) {
+		size_t run = quote == '\'' ? backslashes(lexer) : 0;
+
+		lexer->at += run;
+		if (run % 2 && at_quote(lexer, quote) && escapes)
 			lexer->at++;
-			if (lexer->at == lexer->end || *lexer->at != quote)
-				return certain;
-		}
+		else if (run % 2 && at_quote(lexer, quote))
+			certain = false;
+		if (run)
+			continue;
+		if (*lexer->at++ == quote && !at_quote(lexer, quote))
+			return certain;
+		if (lexer->at[-1] == quote)
+			lexer->at++;
 	}
-	return false;
+	return endless(lexer);
 }
 
 /* The length of $tag$, 0 where none begins here. */
@@ -112,7 +136,7 @@ static bool skip_dollar_quoted(struct sqllex *lexer, size_t tag)
 	const char *close = memmem(body, lexer->end - body, lexer->at, tag);
 
 	lexer->at = close ? close + tag : lexer->end;
-	return close;
+	return close || endless(lexer);
 }
 
 /* Also 1e5, 0x1F, 1_000: letters that touch a number belong to it, which errs on the side of hiding. */
@@ -151,7 +175,7 @@ static size_t string_prefix(const struct sqllex *lexer)
 
 static bool take_quoted(struct sqllex *lexer, struct sqllex_token *token, size_t prefix)
 {
-	bool escapes = prefix == 1 && (*lexer->at == 'e' || *lexer->at == 'E');
+	bool escapes = lexer->escapes || (prefix == 1 && (*lexer->at == 'e' || *lexer->at == 'E'));
 
 	lexer->at += prefix;
 	token->kind = *lexer->at == '"' ? SQLLEX_QUOTED_IDENTIFIER : SQLLEX_LITERAL;
@@ -226,6 +250,25 @@ bool sqllex_next_solid(struct sqllex *lexer, struct sqllex_token *token)
 		more = sqllex_next(lexer, token);
 	while (token->kind == SQLLEX_SPACE);
 	return more;
+}
+
+/* Reads the whole text; true where no token is uncertain. */
+static bool read_all(struct sqllex *lexer)
+{
+	struct sqllex_token token;
+	bool certain = true;
+
+	while (sqllex_next(lexer, &token))
+		certain &= !token.uncertain;
+	return certain;
+}
+
+bool sqllex_is_certain(const char *text, size_t len)
+{
+	struct sqllex standard = {.at = text, .end = text + len};
+	struct sqllex escaping = {.at = text, .end = text + len, .escapes = true};
+
+	return read_all(&standard) || (!standard.endless && !read_all(&escaping));
 }
 
 size_t sqllex_upper(const struct sqllex_token *token, char *out, size_t size)

@@ -17,17 +17,24 @@ static int append(char *out, size_t size, size_t *used, const char *text, size_t
 	return 0;
 }
 
+/* What is uncertain may be settled by the rest of the text; that is read once, not for each such token. */
+static bool settled(const struct sqllex_token *token, const char *end, bool *certain)
+{
+	return *certain || (*certain = sqllex_is_certain(token->start, end - token->start));
+}
+
 int sqlshape_strip(const char *text, size_t len, char *out, size_t size)
 {
-	struct sqllex lexer = {text, text + len};
+	struct sqllex lexer = {.at = text, .end = text + len};
 	struct sqllex_token token;
+	bool certain = false;
 	size_t used = 0;
 	int err = 0;
 
 	if (!size)
 		return -ENOSPC;
 	while (sqllex_next(&lexer, &token)) {
-		if (token.uncertain)
+		if (token.uncertain && !settled(&token, text + len, &certain))
 			return -EILSEQ;
 		if (token.kind != SQLLEX_SPACE)
 			err = append(out, size, &used, token.start, token.end - token.start);
@@ -77,13 +84,14 @@ static void digest_token(struct digest *digest, const struct sqllex_token *token
 
 int sqlshape_hash(const char *text, size_t len, uint64_t *shape)
 {
-	struct sqllex lexer = {text, text + len};
+	struct sqllex lexer = {.at = text, .end = text + len};
 	struct sqllex_token token;
 	struct digest digest;
+	bool certain = false;
 
 	digest.hash = digest.used = 0;
 	while (sqllex_next(&lexer, &token)) {
-		if (token.uncertain)
+		if (token.uncertain && !settled(&token, text + len, &certain))
 			return -EILSEQ;
 		if (token.kind != SQLLEX_SPACE)
 			digest_token(&digest, &token);
@@ -95,7 +103,7 @@ int sqlshape_hash(const char *text, size_t len, uint64_t *shape)
 
 bool sqlshape_has_literal(const char *text, size_t len)
 {
-	struct sqllex lexer = {text, text + len};
+	struct sqllex lexer = {.at = text, .end = text + len};
 	struct sqllex_token token;
 
 	while (sqllex_next(&lexer, &token))
@@ -151,7 +159,7 @@ static bool next_word(struct sqllex *lexer, struct sqllex_token *token)
 
 const char *sqlshape_tag(const char *text, size_t len, char tag[32])
 {
-	struct sqllex lexer = {text, text + len};
+	struct sqllex lexer = {.at = text, .end = text + len};
 	struct sqllex_token token;
 	size_t n;
 

@@ -161,7 +161,7 @@ static bool may_go_on(const struct sqllex *lexer)
 
 void sqltext_scan(const char *text, size_t len, struct sqltext *out)
 {
-	struct sqllex lexer = {text, text + len};
+	struct sqllex lexer = {.at = text, .end = text + len};
 	bool first = true;
 
 	*out = (struct sqltext){.block = SQLTEXT_BLOCK_KEPT};

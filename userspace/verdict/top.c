@@ -23,8 +23,15 @@ struct node {
 	uint64_t repeat_ns;
 };
 
+/* Another number of a class: what was sent before it was renamed is still to be answered. */
+struct alias {
+	UT_hash_handle hh;
+	uint64_t from, to;
+};
+
 struct top {
 	struct node *table;
+	struct alias *aliases; /* at most `capacity`; past that the oldest goes */
 	size_t capacity;
 	uint64_t evicted;
 };
@@ -190,12 +197,102 @@ struct top_entry *top_entry(struct top *top, uint64_t id, const char *text, uint
 	return &node->entry;
 }
 
-struct top_entry *top_find(struct top *top, uint64_t id)
+static struct node *find(struct top *top, uint64_t id)
 {
 	struct node *node;
 
 	HASH_FIND(hh, top->table, &id, sizeof(id), node);
+	return node;
+}
+
+struct top_entry *top_find(struct top *top, uint64_t id)
+{
+	struct node *node = find(top, id);
+	struct alias *alias;
+
+	if (!node) {
+		HASH_FIND(hh, top->aliases, &id, sizeof(id), alias);
+		node = alias ? find(top, alias->to) : NULL;
+	}
 	return node ? &node->entry : NULL;
+}
+
+/* --------------------------------------------------------------------------------------------------------------
+ * other numbers of a class */
+
+static void forget_alias(struct top *top, struct alias *alias)
+{
+	HASH_DEL(top->aliases, alias);
+	free(alias);
+}
+
+static void remember_alias(struct top *top, uint64_t from, uint64_t to)
+{
+	struct alias *alias;
+
+	HASH_FIND(hh, top->aliases, &from, sizeof(from), alias);
+	if (!alias) {
+		if (HASH_COUNT(top->aliases) >= top->capacity)
+			forget_alias(top, top->aliases);
+		alias = calloc(1, sizeof(*alias));
+		if (!alias)
+			return; /* those answers are not counted by class */
+		alias->from = from;
+		HASH_ADD(hh, top->aliases, from, sizeof(from), alias);
+	}
+	alias->to = to;
+}
+
+static void add_divergences(struct stats_DIVERGENCE *sum, const struct stats_DIVERGENCE *more)
+{
+	sum->primary_only_error += more->primary_only_error;
+	sum->mirror_only_error += more->mirror_only_error;
+	sum->sqlstate += more->sqlstate;
+	sum->rows += more->rows;
+	sum->result += more->result;
+}
+
+static void merge(struct top_entry *into, const struct top_entry *from)
+{
+	into->primary += from->primary;
+	into->mirror += from->mirror;
+	into->compared += from->compared;
+	add_divergences(&into->divergences, &from->divergences);
+	into->primary_us += from->primary_us;
+	into->mirror_us += from->mirror_us;
+	into->repeats += from->repeats;
+	into->repeats_differ += from->repeats_differ;
+	if (*from->primary_sqlstate || *from->mirror_sqlstate) {
+		memcpy(into->primary_sqlstate, from->primary_sqlstate, sizeof(into->primary_sqlstate));
+		memcpy(into->mirror_sqlstate, from->mirror_sqlstate, sizeof(into->mirror_sqlstate));
+	}
+	if (from->first_ns < into->first_ns)
+		into->first_ns = from->first_ns;
+	if (from->last_ns > into->last_ns)
+		into->last_ns = from->last_ns;
+}
+
+struct top_entry *top_rename(struct top *top, uint64_t from, uint64_t to, const char *text)
+{
+	struct node *node = find(top, from), *known = from == to ? NULL : find(top, to);
+	char *copy = node ? strdup(text) : NULL;
+
+	if (!copy)
+		return NULL;
+	if (known) {
+		merge(&known->entry, &node->entry);
+		forget(top, node);
+		node = known;
+	} else if (from != to) {
+		HASH_DEL(top->table, node);
+		node->entry.id = to;
+		HASH_ADD(hh, top->table, entry.id, sizeof(to), node);
+	}
+	if (from != to)
+		remember_alias(top, from, to);
+	free(node->entry.text);
+	node->entry.text = copy;
+	return &node->entry;
 }
 
 void top_primary_answered(struct top *top, struct top_entry *entry, uint64_t key, uint64_t outcome_hash,
@@ -262,6 +359,8 @@ void top_reset(struct top *top)
 {
 	while (top->table)
 		forget(top, top->table);
+	while (top->aliases)
+		forget_alias(top, top->aliases);
 }
 
 int top_new(struct top **out, size_t capacity)

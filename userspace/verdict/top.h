@@ -49,6 +49,13 @@ struct top_entry *top_entry(struct top *top, uint64_t id, const char *text, uint
 /* The entry if it is (still) there, else NULL. */
 struct top_entry *top_find(struct top *top, uint64_t id);
 
+/*
+ * The class `from` is `to` from now on, and called text: what it counted goes to that class, of which it may
+ * have been known as one all along. top_find takes either number. Returns the entry, NULL where neither is
+ * there or memory is out (then nothing is changed).
+ */
+struct top_entry *top_rename(struct top *top, uint64_t from, uint64_t to, const char *text);
+
 /* A primary answer: learns noise. outcome_hash stands for its SQLSTATE, row count and result. */
 void top_primary_answered(struct top *top, struct top_entry *entry, uint64_t key, uint64_t outcome_hash,
 			  uint64_t now_ns);

@@ -176,6 +176,16 @@ static uint32_t class_of(struct twins *twins, enum match_side side, const struct
 	return (uint32_t)fingerprint->id;
 }
 
+void twins_named(struct twins *twins, uint64_t before, const struct fingerprint *now)
+{
+	struct top_entry *entry = top_rename(twins->top, (uint32_t)before, (uint32_t)now->id, now->text);
+
+	if (!entry)
+		return;
+	entry->fingerprint = now->id;
+	entry->ignored = is_ignored(twins, now->id);
+}
+
 void twins_sent(struct twins *twins, struct twins_connection *connection, const struct session_query *query)
 {
 	if (pgpool_own_statement(query->text, query->text_len))

@@ -52,6 +52,9 @@ void twins_answered(struct twins *twins, struct twins_connection *connection,
 /* A request of that connection ended. */
 void twins_request(struct twins *twins, struct twins_connection *connection);
 
+/* A statement class has got its name for good (fingerprint.h). */
+void twins_named(struct twins *twins, uint64_t before, const struct fingerprint *now);
+
 /* About ten times a second. */
 void twins_tick(struct twins *twins, uint64_t now_ns);
 /* Brings the counters of the map up to date. */

@@ -49,7 +49,7 @@ static void configure(struct fixture *f, const char *text)
 static void begin(struct fixture *f, const char *text)
 {
 	assert_int_equal(threshold_new(&f->threshold, NULL, NULL), 0);
-	assert_int_equal(clusters_new(&f->clusters, f->stats, f->threshold), 0);
+	assert_int_equal(clusters_new(&f->clusters, f->stats, f->threshold, NULL), 0);
 	f->config = NULL;
 	configure(f, text);
 	f->sink = clusters_sink(f->clusters);

@@ -15,7 +15,7 @@
 static const char *kinds(const char *text)
 {
 	static char out[128];
-	struct sqllex lexer = {text, text + strlen(text)};
+	struct sqllex lexer = {.at = text, .end = text + strlen(text)};
 	struct sqllex_token token;
 	size_t used = 0;
 

@@ -34,6 +34,50 @@ static void errors_rank_before_rows_before_time(void **state)
 	top_free(&top);
 }
 
+static void a_class_that_is_renamed_keeps_what_it_counted(void **state)
+{
+	struct top_entry *entry;
+	struct top *top;
+
+	(void)state;
+	assert_int_equal(top_new(&top, 10), 0);
+	entry = top_entry(top, 1, "SELECT", 5);
+	entry->primary = 3, entry->divergences.rows = 1;
+	entry = top_rename(top, 1, 2, "select a");
+	assert_string_equal(entry->text, "select a");
+	assert_int_equal(entry->primary, 3);
+	assert_ptr_equal(top_find(top, 1), entry); /* what was sent before is answered now */
+	assert_ptr_equal(top_find(top, 2), entry);
+	entry = top_entry(top, 3, "SELECT", 1);
+	entry->primary = 4, entry->mirror = 1;
+	entry = top_rename(top, 3, 2, "select b");
+	assert_int_equal(top_count(top), 1);
+	assert_int_equal(entry->primary, 7);
+	assert_int_equal(entry->mirror, 1);
+	assert_int_equal(entry->divergences.rows, 1);
+	assert_int_equal(entry->first_ns, 1);
+	assert_ptr_equal(top_find(top, 3), entry);
+	assert_null(top_rename(top, 9, 2, "none"));
+	assert_string_equal(top_rename(top, 2, 2, "select c")->text, "select c");
+	top_free(&top);
+}
+
+static void other_numbers_of_a_class_are_bounded(void **state)
+{
+	struct top *top;
+
+	(void)state;
+	assert_int_equal(top_new(&top, 3), 0);
+	for (uint64_t id = 10; id < 15; id++) {
+		top_entry(top, id, "SELECT", id);
+		assert_non_null(top_rename(top, id, 1, "select"));
+	}
+	assert_null(top_find(top, 11));
+	assert_non_null(top_find(top, 12));
+	assert_int_equal(top_count(top), 1);
+	top_free(&top);
+}
+
 static void what_the_primary_itself_answers_differently_is_taken_off(void **state)
 {
 	const uint64_t key = 12;
@@ -138,6 +182,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(errors_rank_before_rows_before_time),
+	    cmocka_unit_test(a_class_that_is_renamed_keeps_what_it_counted),
+	    cmocka_unit_test(other_numbers_of_a_class_are_bounded),
 	    cmocka_unit_test(what_the_primary_itself_answers_differently_is_taken_off),
 	    cmocka_unit_test(noise_explains_divergences_only_as_far_as_it_goes),
 	    cmocka_unit_test(each_kind_of_harm_has_its_reason),

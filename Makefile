@@ -37,14 +37,29 @@ UNIT      := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/un
 
 TEST_PROGRAMS := $(patsubst tests/integration/%.c,$(BUILD)/tests/%,$(wildcard tests/integration/*.c))
 
-.PHONY: all unit test-programs check check-queue check-differential check-kernels lint clean-room install demo bench bench-attach bench-match bench-pipeline bench-results fuzz FORCE clean help print-cflags
+.PHONY: all axe unit test-programs check check-queue check-differential check-kernels lint clean-room install demo bench bench-attach bench-match bench-pipeline bench-results fuzz FORCE clean help print-cflags
 .SECONDARY:
 all: $(BUILD)/mirror-observer
 
 $(BUILD)/mirror-observer: $(BUILD)/obj/main.o $(BUILD)/libobserver.a
 	$(CC) $(ALL_CFLAGS) $(LTO) -o $@ $^ $(LDLIBS)
 
-$(BUILD)/libobserver.a: $(LIB_OBJS)
+# The page's files are part of the program, as texts.
+WEB := $(sort $(wildcard userspace/serve/web/*))
+
+$(BUILD)/assets.c: $(WEB) Makefile
+	@mkdir -p $(@D)
+	{ echo '#include "serve/assets.h"'; for file in $(WEB); do \
+		name=$${file##*/}; echo "const char asset_$$(echo "$$name" | tr . _)[] ="; \
+		sed -e 's/\\/\\\\/g' -e 's/"/\\"/g' -e 's/^/"/' -e 's/$$/\\n"/' $$file; echo ';'; \
+	done; } >$@.tmp
+	mv $@.tmp $@
+
+$(BUILD)/obj/assets.o: $(BUILD)/assets.c | $(SKELETONS)
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) $(LTO:%=% -ffat-lto-objects) -MMD -MP -c -o $@ $<
+
+$(BUILD)/libobserver.a: $(LIB_OBJS) $(BUILD)/obj/assets.o
 	rm -f $@
 	ar rcs $@ $^
 
@@ -150,6 +165,13 @@ fuzz: $(FUZZERS:%=$(BUILD)/fuzz/%)
 			-artifact_prefix=$(BUILD)/fuzz/ $(BUILD)/fuzz/corpus/$$f $$seeds || exit 1; \
 	done
 
+# What the test of the page's accessibility uses, for that test only; npm checks the hash.
+AXE := axe-core@4.10.2
+axe: $(BUILD)/axe/package/axe.min.js
+$(BUILD)/axe/package/axe.min.js:
+	@mkdir -p $(BUILD)/axe
+	cd $(BUILD)/axe && npm pack --silent $(AXE) && tar -xzf axe-core-*.tgz package/axe.min.js
+
 lint:
 	scripts/lint
 
@@ -215,6 +237,7 @@ help:
 	@echo 'make check-kernels  the attach modes on other kernels, in virtual machines (as root)'
 	@echo 'make lint      format, include rules, licence lines, shell, man pages, documentation of metrics and keys'
 	@echo 'make clean-room  demo and all tests in a minimal root of SUITE=bookworm or trixie, parts by ROOM=--demo (as root)'
+	@echo 'make axe       fetches axe-core by npm, for the test of the page (skipped without it)'
 	@echo 'make demo      scripts/demo: real servers, a real proxy, true figures (as root)'
 	@echo 'make bench     what observing costs, measured (as root)'
 	@echo 'make bench-attach  what a send and its receive cost in each attach mode (as root, a virtual machine too)'

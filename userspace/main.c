@@ -129,6 +129,7 @@ static void reload(struct daemon *d)
 	d->config = fresh;
 	config_free(&old);
 	set_log_level(d);
+	service_reloaded(d->service);
 	log_info("configuration reloaded from %s", d->options->config_path);
 }
 

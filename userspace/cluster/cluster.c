@@ -213,6 +213,11 @@ const struct config_cluster *clusters_config(const struct clusters *clusters, si
 	return clusters->list[i].config;
 }
 
+const struct stats_cluster *clusters_stats(const struct clusters *clusters, size_t i)
+{
+	return clusters->list[i].stats;
+}
+
 struct twins *clusters_twins(const struct clusters *clusters, size_t i)
 {
 	return clusters->list[i].twins;

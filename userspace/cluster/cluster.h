@@ -58,6 +58,8 @@ void clusters_set_clients(struct clusters *clusters, uint32_t clients);
 
 size_t clusters_count(const struct clusters *clusters);
 const struct config_cluster *clusters_config(const struct clusters *clusters, size_t i);
+/* Its counters in the map; clusters_sync brings some of them up to date. */
+const struct stats_cluster *clusters_stats(const struct clusters *clusters, size_t i);
 struct twins *clusters_twins(const struct clusters *clusters, size_t i);
 void clusters_readiness(struct clusters *clusters, size_t i, uint64_t now_ns, struct readiness *out);
 /* The verdict starts anew from here; counters stay. */

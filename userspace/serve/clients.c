@@ -11,7 +11,9 @@ const struct clients_limits clients_default_limits = {
     .total = 512,
     .per_address = 384,
     .serving = 64,
-    .deadline_ms = {[CLIENT_NEW] = 5000, [CLIENT_IDLE] = 75000, [CLIENT_SERVING] = 30000},
+    .streaming = 32,
+    .deadline_ms =
+	{[CLIENT_NEW] = 5000, [CLIENT_IDLE] = 75000, [CLIENT_SERVING] = 30000, [CLIENT_STREAMING] = 30000},
 };
 
 struct client {
@@ -154,6 +156,8 @@ void clients_move(struct clients *c, struct client *client, enum client_state st
 	relist(c, client, state);
 	if (c->lists[CLIENT_SERVING].count > c->limits.serving)
 		cut(c, c->lists[CLIENT_SERVING].oldest);
+	if (c->lists[CLIENT_STREAMING].count > c->limits.streaming)
+		cut(c, c->lists[CLIENT_STREAMING].oldest);
 }
 
 void clients_remove(struct clients *c, struct client *client)

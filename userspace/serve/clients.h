@@ -16,10 +16,11 @@
 #include <sys/socket.h>
 
 enum client_state {
-	CLIENT_NEW,     /* accepted; its first request has not arrived whole */
-	CLIENT_IDLE,    /* between two requests */
-	CLIENT_SERVING, /* from a whole request to the last byte of its response */
-	CLIENT_CUT,     /* shut down, waiting to be removed */
+	CLIENT_NEW,       /* accepted; its first request has not arrived whole */
+	CLIENT_IDLE,      /* between two requests */
+	CLIENT_SERVING,   /* from a whole request to the last byte of its response */
+	CLIENT_STREAMING, /* takes an answer without an end (stream.h): since its last frame began */
+	CLIENT_CUT,       /* shut down, waiting to be removed */
 	CLIENT_STATES,
 };
 
@@ -27,6 +28,7 @@ struct clients_limits {
 	unsigned int total;       /* NEW, IDLE and SERVING together */
 	unsigned int per_address; /* of one IPv4 address or IPv6 /64 */
 	unsigned int serving;     /* responses under way, which hold memory */
+	unsigned int streaming;   /* in addition to total; the one whose frame is oldest is cut */
 	uint32_t deadline_ms[CLIENT_CUT];
 };
 extern const struct clients_limits clients_default_limits;

@@ -3,8 +3,10 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/clock.h"
+#include "serve/assets.h"
 #include "serve/header.h"
 #include "serve/page.h"
 
@@ -93,25 +95,40 @@ static void ready(void *ctx, const struct http_request *request, struct http_rep
 static void page(void *ctx, const struct http_request *request, struct http_reply *reply)
 {
 	const struct endpoints *e = ctx;
-	struct page_options options = {
+	const struct page_options options = {
 	    .version = e->options.version,
 	    .not_ready = e->options.not_ready(e->options.ctx),
 	    .now_us = stats_now_us(),
+	    .live = e->options.live,
 	};
 
 	(void)request;
-	options.now_ns = clock_ns();
-	if (e->options.clusters)
-		options.clusters = e->options.clusters(e->options.ctx);
 	reply->content_type = "text/html; charset=utf-8";
 	page_write(&reply->body, e->options.stats, &options);
 }
 
-static void style(void *ctx, const struct http_request *request, struct http_reply *reply)
+/* A file of the page; its type follows from its name. */
+static void asset(void *ctx, const struct http_request *request, struct http_reply *reply)
 {
-	(void)ctx, (void)request;
-	reply->content_type = "text/css; charset=utf-8";
-	buffer_string(&reply->body, page_css);
+	static const struct {
+		const char *path, *text, *type;
+	} assets[] = {
+	    {"/style.css", asset_style_css, "text/css; charset=utf-8"},
+	    {"/format.js", asset_format_js, "text/javascript; charset=utf-8"},
+	    {"/dom.js", asset_dom_js, "text/javascript; charset=utf-8"},
+	    {"/plot.js", asset_plot_js, "text/javascript; charset=utf-8"},
+	    {"/cluster.js", asset_cluster_js, "text/javascript; charset=utf-8"},
+	    {"/statements.js", asset_statements_js, "text/javascript; charset=utf-8"},
+	    {"/app.js", asset_app_js, "text/javascript; charset=utf-8"},
+	    {"/icon.svg", asset_icon_svg, "image/svg+xml"},
+	};
+
+	(void)ctx;
+	for (size_t i = 0; i < sizeof(assets) / sizeof(assets[0]); i++)
+		if (strcmp(assets[i].path, request->path) == 0) {
+			reply->content_type = assets[i].type;
+			buffer_string(&reply->body, assets[i].text);
+		}
 }
 
 int endpoints_add(struct endpoints *e, struct http *http)
@@ -120,8 +137,18 @@ int endpoints_add(struct endpoints *e, struct http *http)
 		const char *path;
 		http_handler *handler;
 	} routes[] = {
-	    {"/", page},         {"/style.css", style}, {"/metrics", metrics}, {"/-/healthy", healthy},
+	    {"/", page},
+	    {"/metrics", metrics},
+	    {"/-/healthy", healthy},
 	    {"/-/ready", ready},
+	    {"/style.css", asset},
+	    {"/format.js", asset},
+	    {"/dom.js", asset},
+	    {"/plot.js", asset},
+	    {"/cluster.js", asset},
+	    {"/statements.js", asset},
+	    {"/app.js", asset},
+	    {"/icon.svg", asset},
 	};
 
 	for (size_t i = 0; i < sizeof(routes) / sizeof(routes[0]); i++)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * endpoints - what is behind /, /style.css, /metrics, /-/healthy and /-/ready.
+ * endpoints - what is behind / and the files of the page, /metrics, /-/healthy and /-/ready.
  *
  * Every scrape is rendered afresh, except under a flood of requests (more than ENDPOINTS_RENDERS a second):
  * then the last rendering is given again for up to ENDPOINTS_STALE_MS, so that requests cannot take the time
@@ -9,8 +9,8 @@
 #ifndef MO_ENDPOINTS_H
 #define MO_ENDPOINTS_H
 
-#include "cluster/cluster.h"
 #include "serve/http.h"
+#include "serve/live.h"
 #include "serve/openmetrics.h"
 #include "stats/stats.h"
 
@@ -25,7 +25,7 @@ struct endpoints_options {
 	const char *version;
 	/* NULL when programs are attached and served, else why not, in one sentence. */
 	const char *(*not_ready)(void *ctx);
-	struct clusters *(*clusters)(void *ctx); /* may be NULL, and return it: nothing is observed */
+	const struct live *live; /* NULL: nothing is observed */
 	void *ctx;
 };
 

@@ -14,21 +14,25 @@
 #include "base/log.h"
 #include "serve/header.h"
 #include "serve/listener.h"
+#include "serve/stream.h"
 
 #define SPARE_CONNECTIONS 128 /* accepted before those that were cut for them are closed */
 #define OTHER_FILES       256 /* descriptors that the rest of the process may need */
 #define ACCEPT_MAX        2048
 
 struct route {
+	struct http *http;
 	const char *path;
 	http_handler *handler;
 	void *ctx;
 	bool action; /* POST, else GET and HEAD */
+	bool stream; /* without an end */
 };
 
 struct http {
 	struct MHD_Daemon *daemon;
 	struct clients *clients;
+	struct streams *streams;
 	struct route routes[HTTP_ROUTES_MAX];
 	size_t route_count;
 	struct listener listener; /* its descriptor belongs to the daemon */
@@ -49,8 +53,10 @@ const char *http_error(void)
 static void add_headers(struct MHD_Response *response, const char *content_type)
 {
 	static const char *const headers[][2] = {
-	    {"Content-Security-Policy", "default-src 'none'; style-src 'self'; base-uri 'none'; "
-					"form-action 'none'; frame-ancestors 'none'"},
+	    {"Content-Security-Policy",
+	     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
+	     "connect-src 'self'; base-uri 'none'; form-action 'none'; "
+	     "frame-ancestors 'none'"},
 	    {"X-Content-Type-Options", "nosniff"},
 	    {"Referrer-Policy", "no-referrer"},
 	    {"Cache-Control", "no-store"},
@@ -137,6 +143,48 @@ static const struct route *route_of(const struct http *http, const char *path)
 	return NULL;
 }
 
+static struct client *client_of(struct MHD_Connection *connection)
+{
+	const union MHD_ConnectionInfo *info =
+	    MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+
+	return info ? info->socket_context : NULL;
+}
+
+static void on_frame_begun(void *ctx, struct MHD_Connection *connection)
+{
+	const struct route *route = ctx;
+	struct client *client = client_of(connection);
+
+	if (client)
+		clients_move(route->http->clients, client, CLIENT_STREAMING, clock_ms());
+}
+
+static void render_frame(void *ctx, struct MHD_Connection *connection, struct buffer *out)
+{
+	const struct route *route = ctx;
+	const struct http_request request = {.path = route->path, .connection = connection};
+	struct http_reply reply = {.body = *out};
+
+	route->handler(route->ctx, &request, &reply);
+	*out = reply.body;
+}
+
+static enum MHD_Result start_stream(struct http *http, struct MHD_Connection *connection,
+				    const struct route *route)
+{
+	const struct stream_source source = {render_frame, on_frame_begun, (void *)route};
+	struct MHD_Response *response = streams_answer(http->streams, connection, &source);
+	enum MHD_Result result;
+
+	if (!response)
+		return MHD_NO;
+	add_headers(response, "text/event-stream");
+	result = MHD_queue_response(connection, MHD_HTTP_OK, response);
+	MHD_destroy_response(response);
+	return result;
+}
+
 static enum MHD_Result answer(struct http *http, struct MHD_Connection *connection, const char *path)
 {
 	struct http_request request = {.path = path, .connection = connection};
@@ -144,6 +192,8 @@ static enum MHD_Result answer(struct http *http, struct MHD_Connection *connecti
 	char accept[ACCEPT_MAX] = "";
 	const struct route *route = route_of(http, path);
 
+	if (route && route->stream)
+		return start_stream(http, connection, route);
 	if (route) {
 		MHD_get_connection_values(connection, MHD_HEADER_KIND, join_accept, accept);
 		request.accept = *accept ? accept : NULL;
@@ -217,14 +267,6 @@ static bool refused(struct http *http, struct MHD_Connection *connection, const 
 	else
 		return false;
 	return true;
-}
-
-static struct client *client_of(struct MHD_Connection *connection)
-{
-	const union MHD_ConnectionInfo *info =
-	    MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
-
-	return info ? info->socket_context : NULL;
 }
 
 /* MHD calls first with the headers, then for a body, then to be answered; *seen tells the calls apart. */
@@ -329,11 +371,11 @@ static int start(struct http *http, unsigned int connections)
 
 	/* Timeouts are ours (clients.h): those of MHD start anew with every byte. */
 	http->daemon = MHD_start_daemon(
-	    MHD_USE_EPOLL | MHD_USE_ERROR_LOG, 0, NULL, NULL, on_request, http, MHD_OPTION_EXTERNAL_LOGGER,
-	    on_log, NULL, MHD_OPTION_LISTEN_SOCKET, http->listener.fd, MHD_OPTION_CONNECTION_LIMIT,
-	    connections, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HTTP_REQUEST_MAX,
-	    MHD_OPTION_NOTIFY_CONNECTION, on_connection, http, MHD_OPTION_NOTIFY_COMPLETED, on_completed,
-	    http, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_END);
+	    MHD_USE_EPOLL | MHD_USE_ERROR_LOG | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, on_request, http,
+	    MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL, MHD_OPTION_LISTEN_SOCKET, http->listener.fd,
+	    MHD_OPTION_CONNECTION_LIMIT, connections, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+	    (size_t)HTTP_REQUEST_MAX, MHD_OPTION_NOTIFY_CONNECTION, on_connection, http,
+	    MHD_OPTION_NOTIFY_COMPLETED, on_completed, http, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_END);
 	if (!http->daemon) {
 		close(http->listener.fd);
 		return -EIO;
@@ -356,6 +398,8 @@ int http_new(struct http **out, const struct http_options *options)
 	limits = fit_limits(options->limits);
 	rc = clients_new(&http->clients, &limits);
 	if (rc == 0)
+		rc = streams_new(&http->streams);
+	if (rc == 0)
 		rc = listener_open(&http->listener, options->host, options->port, error_text,
 				   sizeof(error_text));
 	if (rc == 0) {
@@ -376,8 +420,11 @@ void http_free(struct http **http)
 {
 	if (!*http)
 		return;
-	if ((*http)->daemon)
+	if ((*http)->daemon) {
+		streams_wake((*http)->streams);
 		MHD_stop_daemon((*http)->daemon);
+	}
+	streams_free(&(*http)->streams);
 	clients_free(&(*http)->clients);
 	free(*http);
 	*http = NULL;
@@ -393,12 +440,22 @@ static int add_route(struct http *http, struct route route)
 
 int http_add(struct http *http, const char *path, http_handler *handler, void *ctx)
 {
-	return add_route(http, (struct route){path, handler, ctx, false});
+	return add_route(http, (struct route){http, path, handler, ctx, false, false});
 }
 
 int http_add_action(struct http *http, const char *path, http_handler *handler, void *ctx)
 {
-	return add_route(http, (struct route){path, handler, ctx, true});
+	return add_route(http, (struct route){http, path, handler, ctx, true, false});
+}
+
+int http_add_stream(struct http *http, const char *path, http_handler *handler, void *ctx)
+{
+	return add_route(http, (struct route){http, path, handler, ctx, false, true});
+}
+
+void http_push(struct http *http)
+{
+	streams_push(http->streams);
 }
 
 int http_fd(const struct http *http)

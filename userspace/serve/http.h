@@ -61,6 +61,15 @@ int http_add(struct http *http, const char *path, http_handler *handler, void *c
 #define HTTP_ACTION_HEADER "X-Mirror-Observer"
 int http_add_action(struct http *http, const char *path, http_handler *handler, void *ctx);
 
+/*
+ * A path whose answer does not end (server-sent events, text/event-stream): the handler is called for each
+ * frame, at once and after every http_push, and appends it to reply->body; status and type are not looked at.
+ * A slow reader misses frames. How many there may be, and for how long one may take a frame: clients.h.
+ */
+int http_add_stream(struct http *http, const char *path, http_handler *handler, void *ctx);
+/* New frames are due; http_run sends them. */
+void http_push(struct http *http);
+
 /* Readable when http_run has something to do; stays the same. */
 int http_fd(const struct http *http);
 /* Milliseconds after which http_run must be called in any case; -1 = none. */

@@ -6,10 +6,13 @@
 #include <string.h>
 #include <sys/epoll.h>
 
+#include "base/clock.h"
 #include "base/log.h"
+#include "serve/api.h"
 #include "serve/endpoints.h"
 #include "serve/figures.h"
 #include "serve/http.h"
+#include "serve/live.h"
 #include "serve/openmetrics.h"
 
 #define STATEMENTS_SHOWN 20 /* unless ?limit= says otherwise */
@@ -18,7 +21,9 @@ struct service {
 	struct http *http;
 	struct endpoints *endpoints;
 	struct openmetrics *openmetrics;
-	struct loop_source *readable, *deadline;
+	struct live *live;
+	struct api *api;
+	struct loop_source *readable, *deadline, *second;
 	struct service_options options;
 };
 
@@ -39,8 +44,39 @@ static void run(void *ctx, uint32_t what)
 	loop_set_timer(service->deadline, timeout_ms < 0 ? 0 : timeout_ms ? timeout_ms * 1000ull : 1, 0);
 }
 
-/* ------------------------------------------------------------------------------------ /readiness,
- * /statements */
+/* ------------------------------------------------------------------------------------------- each second */
+
+#define SECOND_US     1000000
+#define AFTER_TURN_US 2000 /* a timer that is a little early must not see the old second again */
+
+static void update(struct service *service)
+{
+	const struct live_tick tick = {.clusters = service->options.clusters(service->options.ctx),
+				       .observer = stats_observer((struct stats *)service->options.stats),
+				       .diagnosis = service->options.diagnosis,
+				       .ctx = service->options.ctx,
+				       .now_s = stats_now_us() / SECOND_US,
+				       .now_ns = clock_ns()};
+
+	service->options.refresh(service->options.ctx);
+	live_tick(service->live, &tick);
+	if (live_ticks(service->live) == 1)
+		live_mark(service->live, NULL, tick.now_s, MARK_START, "observer started");
+}
+
+/* Just after each turn of the clock's second, so that every second has its point. */
+static void each_second(void *ctx, uint32_t what)
+{
+	struct service *service = ctx;
+
+	update(service);
+	http_push(service->http);
+	run(service, what);
+	loop_set_timer(service->second, SECOND_US - stats_now_us() % SECOND_US + AFTER_TURN_US, 0);
+}
+
+/* ------------------------------------------------------------------------- /readiness, /statements, /-/reset
+ */
 
 /* NULL, and the reply says why, when nothing is observed. */
 static struct clusters *observed(struct service *service, struct http_reply *reply)
@@ -118,6 +154,8 @@ static void reset(void *ctx, const struct http_request *request, struct http_rep
 		unknown_cluster(reply);
 	} else {
 		clusters_reset(clusters, i);
+		live_mark(service->live, name, stats_now_us() / SECOND_US, MARK_RESET,
+			  "verdict started anew");
 		log_info("cluster %s: the verdict starts anew, as asked for", name);
 		buffer_string(&reply->body, "{\"reset\":true}\n");
 	}
@@ -131,6 +169,8 @@ static int listen_and_serve(struct service *service, const struct service_option
 	if (!err)
 		err = endpoints_add(service->endpoints, service->http);
 	if (!err)
+		err = api_add(service->api, service->http);
+	if (!err)
 		err = http_add(service->http, "/readiness", readiness, service);
 	if (!err)
 		err = http_add(service->http, "/statements", statements, service);
@@ -138,6 +178,8 @@ static int listen_and_serve(struct service *service, const struct service_option
 		err = http_add_action(service->http, "/-/reset", reset, service);
 	if (!err)
 		err = loop_add_timer(options->loop, 0, 0, run, service, &service->deadline);
+	if (!err)
+		err = loop_add_timer(options->loop, 1, 0, each_second, service, &service->second);
 	if (!err)
 		err = loop_add_fd(options->loop, http_fd(service->http), EPOLLIN, run, service,
 				  &service->readable);
@@ -155,14 +197,24 @@ static int build(struct service *service, const struct service_options *options)
 	struct endpoints_options endpoints = {.stats = options->stats,
 					      .version = VERSION,
 					      .not_ready = options->not_ready,
-					      .clusters = options->clusters,
 					      .ctx = options->ctx};
+	struct api_options api = {.stats = options->stats,
+				  .version = VERSION,
+				  .clusters = options->clusters,
+				  .not_ready = options->not_ready,
+				  .attach_mode = options->attach_mode,
+				  .ctx = options->ctx};
 	int err = openmetrics_new(&service->openmetrics, &openmetrics);
 
+	if (!err)
+		err = live_new(&service->live);
 	if (err)
 		return err;
+	api.live = endpoints.live = service->live;
 	endpoints.openmetrics = service->openmetrics;
-	err = endpoints_new(&service->endpoints, &endpoints);
+	err = api_new(&service->api, &api);
+	if (!err)
+		err = endpoints_new(&service->endpoints, &endpoints);
 	return err ? err : listen_and_serve(service, options);
 }
 
@@ -189,7 +241,10 @@ void service_free(struct service **service)
 		return;
 	loop_remove(&(*service)->readable);
 	loop_remove(&(*service)->deadline);
+	loop_remove(&(*service)->second);
 	http_free(&(*service)->http);
+	api_free(&(*service)->api);
+	live_free(&(*service)->live);
 	endpoints_free(&(*service)->endpoints);
 	openmetrics_free(&(*service)->openmetrics);
 	free(*service);
@@ -199,6 +254,17 @@ void service_free(struct service **service)
 int service_add(struct service *service, struct exposition_source source, bool cluster_scoped)
 {
 	return openmetrics_add(service->openmetrics, source, cluster_scoped);
+}
+
+void service_reloaded(struct service *service)
+{
+	update(service); /* the list of clusters may be another one */
+	live_mark(service->live, NULL, stats_now_us() / SECOND_US, MARK_RELOAD, "configuration reloaded");
+}
+
+struct live *service_live(struct service *service)
+{
+	return service->live;
 }
 
 uint16_t service_port(const struct service *service)

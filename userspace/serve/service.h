@@ -16,6 +16,7 @@
 #include "stats/stats.h"
 
 struct service;
+struct live;
 
 struct service_options {
 	struct loop *loop;
@@ -27,6 +28,9 @@ struct service_options {
 	void (*refresh)(void *ctx);              /* before figures are shown */
 	const char *(*attach_mode)(void *ctx);   /* NULL while nothing is attached */
 	const char *(*not_ready)(void *ctx);     /* NULL when attached and serving, else why not */
+	/* Why nothing can be judged of the i-th cluster, in one sentence, NULL when no cause is known. May be
+	 * NULL. */
+	const char *(*diagnosis)(void *ctx, size_t i);
 	void *ctx;
 };
 
@@ -37,6 +41,10 @@ const char *service_error(void);
 
 /* Families from other modules; see exposition.h. */
 int service_add(struct service *service, struct exposition_source source, bool cluster_scoped);
+/* The configuration was reloaded: marked in the plots. */
+void service_reloaded(struct service *service);
+/* What is shown of the clusters, for saving and restoring it. */
+struct live *service_live(struct service *service);
 uint16_t service_port(const struct service *service);
 
 #endif

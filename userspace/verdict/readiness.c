@@ -49,9 +49,17 @@ __attribute__((format(printf, 5, 6))) static void conclude(struct evaluation *e,
 	check->threshold = e->settings->thresholds[id];
 	check->value = value;
 	check->verdict = verdict;
+	check->have = check->need = NAN;
 	va_start(args, reason);
 	vsnprintf(check->reason, sizeof(check->reason), reason, args);
 	va_end(args);
+}
+
+/* After conclude(): how far the evidence is. */
+static void set_progress(struct evaluation *e, enum readiness_check_id id, double have, double need)
+{
+	e->out->checks[id].have = have;
+	e->out->checks[id].need = need;
 }
 
 static bool holds(const struct evaluation *e, enum readiness_check_id id, double value)
@@ -108,6 +116,7 @@ static void judge_rate(struct evaluation *e, enum readiness_check_id id, double 
 			 quantity(wanted, threshold, catalogue[id].unit), quantity(enough, ceil(needed), ""));
 	else
 		judge(e, id, value, VERDICT_NOT_READY);
+	set_progress(e, id, trials, ceil(needed));
 }
 
 /* A figure that is only believed from `needed` samples on, good or bad. */
@@ -123,6 +132,7 @@ static void judge_quantile(struct evaluation *e, enum readiness_check_id id, dou
 			 quantity(enough, needed, ""));
 	else
 		judge(e, id, value, VERDICT_NOT_READY);
+	set_progress(e, id, samples, needed);
 }
 
 /* --------------------------------------------------------------------------------------------- the checks */
@@ -276,6 +286,7 @@ static void check_mirrored(struct evaluation *e)
 		    quantity(off, chance, "%"));
 	else
 		judge(e, READINESS_mirrored, value, absence(e));
+	set_progress(e, READINESS_mirrored, known, SHARE_SAMPLES);
 }
 
 static void check_queue(struct evaluation *e)

@@ -45,8 +45,10 @@ struct readiness_check {
 	enum verdict verdict;
 	double value; /* NaN where there is none */
 	double threshold;
-	bool at_least;    /* the value must be at least the threshold, else at most */
-	char reason[320]; /* one sentence */
+	bool at_least;     /* the value must be at least the threshold, else at most */
+	double have, need; /* trials or samples so far, and from how many on it is believed; NaN where that is
+			      not it */
+	char reason[320];  /* one sentence */
 };
 
 struct readiness {

@@ -345,6 +345,12 @@ size_t top_mark_unseen(struct top *top, double enough, uint64_t settled_ns, uint
 	return n;
 }
 
+void top_each(const struct top *top, void (*one)(void *ctx, const struct top_entry *entry), void *ctx)
+{
+	for (const struct node *node = top->table; node; node = node->hh.next)
+		one(ctx, &node->entry);
+}
+
 size_t top_count(const struct top *top)
 {
 	return HASH_COUNT(top->table);

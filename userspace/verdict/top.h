@@ -20,6 +20,7 @@
 #include <stdint.h>
 
 #include "stats/stats_layout.h"
+#include "verdict/classside.h"
 
 #define TOP_REPEAT_NS 1000000000ull
 
@@ -34,6 +35,7 @@ struct top_entry {
 	uint64_t primary_us, mirror_us;               /* summed durations of pairs that both succeeded */
 	uint64_t repeats, repeats_differ;             /* on the primary */
 	char primary_sqlstate[6], mirror_sqlstate[6]; /* of the last divergence by error */
+	struct classside sides[MATCH_SIDES];          /* of the compared pairs */
 	uint64_t first_ns, last_ns;
 	bool unseen; /* as the last top_mark_unseen found */
 };
@@ -81,6 +83,8 @@ size_t top_worst(const struct top *top, const struct top_entry **out, size_t k);
 size_t top_mark_unseen(struct top *top, double enough, uint64_t settled_ns, uint64_t now_ns);
 
 size_t top_count(const struct top *top);
+/* Calls one() for every class, in no particular order; it must not call back into the table. */
+void top_each(const struct top *top, void (*one)(void *ctx, const struct top_entry *entry), void *ctx);
 uint64_t top_evicted(const struct top *top);
 /* Forgets all classes. */
 void top_reset(struct top *top);

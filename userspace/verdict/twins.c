@@ -76,6 +76,8 @@ static const struct top_entry *count_class(struct twins *twins, const struct mat
 	if (!entry)
 		return NULL;
 	entry->compared++;
+	classside_add(&entry->sides[MATCH_PRIMARY], primary);
+	classside_add(&entry->sides[MATCH_MIRROR], mirror);
 	cell = divergence(&entry->divergences, primary, mirror);
 	if (cell)
 		(*cell)++;

@@ -51,8 +51,6 @@ static void no_number_becomes_scientific_or_too_long(void **state)
 				memset(text, 'e', sizeof(text));
 				quantity(text, sign * size, units[u]);
 				assert_non_null(memchr(text, 0, sizeof(text)));
-				assert_int_equal(strspn(text, "-<>"),
-						 text[strspn(text, "-<>")] ? strspn(text, "-<>") : 99);
 				for (const char *at = text; *at; at++)
 					assert_false(*at == 'e' && at > text && at[-1] >= '0' &&
 						     at[-1] <= '9');

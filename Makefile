@@ -27,6 +27,8 @@ BPF_CFLAGS := -std=gnu11 -O2 -g -target bpf -mcpu=v3 -D__TARGET_ARCH_$(ARCH) -Wa
 	-Wno-unused-parameter -Ibpf -Iuserspace \
 	-idirafter /usr/include/$(shell uname -m)-linux-gnu
 
+comma := ,
+
 SKELETONS := $(patsubst bpf/%.bpf.c,$(BUILD)/%.skel.h,$(wildcard bpf/*.bpf.c))
 LIB_OBJS  := $(patsubst userspace/%.c,$(BUILD)/obj/%.o,$(filter-out userspace/main.c,$(wildcard userspace/*.c userspace/*/*.c)))
 # tests/unit has the folders of userspace/, in which test_*.c are programs; what else is in support/ is linked into each.
@@ -80,9 +82,12 @@ $(BUILD)/tests/support/%.o: tests/unit/support/%.c | $(SKELETONS)
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) -Itests/unit -MMD -MP -c -o $@ $<
 
+# Memory can be made to run out: tests/unit/support/scarce.h.
+SCARCE := $(patsubst %,-Wl$(comma)--wrap=%,malloc calloc realloc reallocarray strdup strndup)
+
 $(BUILD)/tests/unit/%: tests/unit/%.c $(UNIT_HELP) $(BUILD)/libobserver.a
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) $(NO_LTO) -Itests/unit -MMD -MP -o $@ $< $(UNIT_HELP) $(BUILD)/libobserver.a $(LDLIBS) -lcmocka
+	$(CC) $(ALL_CFLAGS) $(NO_LTO) $(SCARCE) -Itests/unit -MMD -MP -o $@ $< $(UNIT_HELP) $(BUILD)/libobserver.a $(LDLIBS) -lcmocka
 
 # Programs that integration tests start.
 $(BUILD)/tests/%: tests/integration/%.c $(BUILD)/libobserver.a

@@ -165,45 +165,62 @@ static struct role role_of(void *ctx, const struct address *remote, const char *
 /* --------------------------------------------------------------------------------------- what is observed,
  * and as what */
 
-/* Table and filter anew, after a reload or when a host name stands for something else. The scan finds what
- * the wider filter would have let in. */
-static int retarget(struct observation *o)
+/* Puts a table in force, and the filter that follows from it and from who the proxy is. */
+static void retarget(struct observation *o, struct classify *fresh)
 {
-	struct classify *fresh;
-	struct filter *filter = &o->filter;
-	int err = classify_new(&fresh, o->config, resolve_lookup, o->resolve);
-
-	if (err)
-		return err;
 	if (classify_conflict(fresh))
 		log_warning("%s", classify_conflict(fresh));
-	drain(o); /* records name targets by their place in the filter */
 	classify_free(&o->classify);
 	o->classify = fresh;
-	if (filter_build(filter, proxy_identity(o->proxy), o->classify) == -E2BIG)
+	if (filter_build(&o->filter, proxy_identity(o->proxy), o->classify) == -E2BIG)
 		log_warning("more than %d addresses are configured: the rest is not observed",
 			    FILTER_MAX_TARGETS);
-	probe_set_filter(o->probe, filter);
-	return 0;
+	probe_set_filter(o->probe, &o->filter);
 }
 
+/* Connections get the role that the table gives them now; the scan finds what a wider filter would have let
+ * in. */
 static void look_again(struct observation *o)
 {
-	int err = retarget(o);
-
-	if (err) {
-		log_error("looking for the proxy's connections again: %s", strerror(-err));
-		return;
-	}
 	conns_reclassify(o->conns);
 	if (probe_scan(o->probe))
 		log_warning("looking for existing connections: %s", probe_error());
 }
 
+/* A cluster of which a host name stands for other servers than before is another one. */
+static void renew_moved(struct observation *o, const struct classify *fresh)
+{
+	for (size_t i = 0; i < o->config->cluster_count; i++) {
+		if (!classify_moved(o->classify, fresh, i))
+			continue;
+		log_info("cluster %s: a host name stands for other servers: what was observed begins anew",
+			 o->config->clusters[i].name);
+		if (clusters_renew(o->clusters, i))
+			log_error(
+			    "cluster %s: out of memory: the verdict begins anew, the queue is what it was",
+			    o->config->clusters[i].name);
+	}
+}
+
+/* Host names stand for something else, or the proxy is another file or cgroup. */
+static void on_moved(struct observation *o)
+{
+	struct classify *fresh;
+
+	if (classify_new(&fresh, o->config, resolve_lookup, o->resolve)) {
+		log_error("looking for the proxy's connections again: out of memory");
+		return;
+	}
+	drain(o); /* what has come belongs to the present roles */
+	renew_moved(o, fresh);
+	retarget(o, fresh);
+	look_again(o);
+}
+
 static void on_resolved(void *ctx, bool changed)
 {
 	if (changed)
-		look_again(ctx);
+		on_moved(ctx);
 }
 
 /* At most a hundredth of our time goes into this, however many files are open on the host. */
@@ -229,13 +246,14 @@ static void refresh_proxy(void *ctx, uint32_t what)
 
 	(void)what;
 	if (proxy_refresh(o->proxy))
-		look_again(o);
+		on_moved(o);
 	count_clients(o);
 }
 
-int observation_reload(struct observation *o, const struct config *config)
+/* All that can fail, but for the clusters, into what takes the place of the old. */
+static int prepare_reload(struct observation *o, const struct config *config, struct proxy **proxy,
+			  struct classify **table)
 {
-	struct proxy *proxy;
 	int err = config_names_unix(config) ? probe_follow_unix(o->probe) : 0;
 
 	if (err) {
@@ -243,11 +261,39 @@ int observation_reload(struct observation *o, const struct config *config)
 		return err;
 	}
 	error_text = "out of memory";
-	err = proxy_new(&proxy, &config->proxy);
+	err = proxy_new(proxy, &config->proxy);
 	if (err)
 		return err;
+	err = classify_new(table, config, resolve_lookup, o->resolve);
+	if (err)
+		proxy_free(proxy);
+	return err;
+}
+
+/* Roles are those of the old list until it is gone, and no record may come between the two. */
+static int change_clusters(struct observation *o, const struct config *config)
+{
+	int err;
+
+	drain(o);
+	conns_leave_roles(o->conns);
 	err = clusters_configure(o->clusters, config);
+	if (err)
+		conns_reclassify(o->conns);
+	return err;
+}
+
+int observation_reload(struct observation *o, const struct config *config)
+{
+	struct classify *table;
+	struct proxy *proxy;
+	int err = prepare_reload(o, config, &proxy, &table);
+
+	if (err)
+		return err;
+	err = change_clusters(o, config);
 	if (err) {
+		classify_free(&table);
 		proxy_free(&proxy);
 		return err;
 	}
@@ -255,9 +301,10 @@ int observation_reload(struct observation *o, const struct config *config)
 	proxy_free(&o->proxy);
 	o->proxy = proxy;
 	o->config = config;
+	retarget(o, table);
+	look_again(o);
 	if (resolve_names(o->resolve, config))
 		log_error("looking up the host names of the new configuration: out of memory");
-	look_again(o);
 	return 0;
 }
 
@@ -361,12 +408,15 @@ static int attach(struct observation *o)
 					      .max_piece_bytes = EVENT_MAX_PIECE,
 					      .attach = o->config->attach,
 					      .unix_sockets = config_names_unix(o->config)};
+	struct classify *table;
 	int err = probe_open(&o->probe, &options);
 
 	if (!err)
-		err = retarget(o);
-	if (!err)
+		err = classify_new(&table, o->config, resolve_lookup, o->resolve);
+	if (!err) {
+		retarget(o, table);
 		err = probe_attach(o->probe);
+	}
 	if (err)
 		error_text = probe_error();
 	return err;

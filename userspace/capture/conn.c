@@ -219,12 +219,22 @@ void conns_lost(struct conns *conns, uint64_t sock, uint64_t now_ns)
 	conn_free(conn);
 }
 
-void conns_reclassify(struct conns *conns)
+void conns_leave_roles(struct conns *conns)
 {
 	struct conn *conn, *next;
 
 	HASH_ITER (hh, conns->table, conn, next)
+		report_no_role(conn);
+}
+
+void conns_reclassify(struct conns *conns)
+{
+	struct conn *conn, *next;
+
+	HASH_ITER (hh, conns->table, conn, next) {
 		report_role(conn);
+		report_state(conn);
+	}
 }
 
 void conns_totals(const struct conns *conns, struct conns_totals *out)

@@ -102,7 +102,13 @@ void conns_event(struct conns *conns, const struct event *event);
 void conns_tick(struct conns *conns, uint64_t now_ns, bool complete);
 /* The end of a connection (struct event.sock) whose EVENT_END was lost. */
 void conns_lost(struct conns *conns, uint64_t sock, uint64_t now_ns);
-/* Asks every role and timeout again, after a reload. */
+/*
+ * A role names clusters by their place in the sink's list. Before that list changes every connection leaves
+ * its role, and the gauge of open connections with it, until conns_reclassify, before which nothing else may
+ * be called.
+ */
+void conns_leave_roles(struct conns *conns);
+/* Asks every role and timeout again: after that, or when the answers may have changed. */
 void conns_reclassify(struct conns *conns);
 void conns_totals(const struct conns *conns, struct conns_totals *out);
 

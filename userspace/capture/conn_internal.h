@@ -65,6 +65,8 @@ void record_data(struct conn *conn, const struct event_data *data);
 void report_state(struct conn *conn);
 /* Once for each attempt: further results are left out. */
 void report_attempt(struct conn *conn, enum conn_attempt result);
+/* It is nobody's, and not counted, until it is asked again whose it is. */
+void report_no_role(struct conn *conn);
 /* Asks whose connection it is, and with what options it is to be read. */
 void report_role(struct conn *conn);
 /* session_options.ignored, which is asked of the sink; ctx is the connection. */

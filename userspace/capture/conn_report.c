@@ -45,6 +45,16 @@ static void set_role(struct conn *conn, struct role role)
 		owner->sink.state(owner->sink.ctx, &conn->view, -1, counted);
 }
 
+void report_no_role(struct conn *conn)
+{
+	struct conns *owner = conn->owner;
+
+	if (conn->counted >= 0)
+		owner->sink.state(owner->sink.ctx, &conn->view, conn->counted, -1);
+	conn->counted = -1;
+	conn->view.role = (struct role){.target = TARGET_NONE};
+}
+
 static void apply_options(struct conn *conn)
 {
 	struct conns *owner = conn->owner;

@@ -9,90 +9,162 @@
 
 #define FINGERPRINTS 4096 /* statement shapes remembered, for all clusters */
 
-static int configure_threshold(struct clusters *clusters, const struct config *config,
-			       const char *const *names)
+/* ------------------------------------------------------------------------------- a new configuration */
+
+static uint64_t evicted_classes(const struct cluster *cluster)
 {
-	return threshold_configure(clusters->threshold, names, config->cluster_count,
-				   config->failure_threshold, config->window_us);
+	return cluster->twins ? top_evicted(twins_top(cluster->twins)) : 0;
 }
 
-/* A cluster that is known hands its matcher and history on. */
-static int take_cluster(struct clusters *clusters, struct cluster *cluster, const struct config *config)
+/* What goes no longer: its counters stay until somebody else needs their place. */
+static void drop_evidence(struct clusters *clusters, struct cluster *cluster)
+{
+	clusters->evicted_before.classes += evicted_classes(cluster);
+	verdict_free(&cluster->verdict);
+	twins_free(&cluster->twins);
+}
+
+static int new_evidence(struct clusters *clusters, struct cluster *cluster,
+			const struct readiness_settings *settings)
 {
 	const struct twins_options options = {.queue_limit = cluster->config->queue_limit,
 					      .ignored = cluster->config->ignore_fingerprints,
 					      .ignored_count = cluster->config->fingerprint_count};
+	int err = twins_new(&cluster->twins, &options, NULL, clusters->fingerprints);
+
+	cluster->evidence = 0;
+	return err ? err : verdict_new(&cluster->verdict, settings, NULL, cluster->twins);
+}
+
+/* Where the evidence about the same cluster is, if there is any. Of results that are summed up in another way
+ * every pair would differ whose halves came before and after. */
+static const struct cluster *same_cluster(const struct clusters *clusters,
+					  const struct config_cluster *config)
+{
+	for (size_t i = 0; i < clusters->count; i++) {
+		const struct config_cluster *known = clusters->list[i].config;
+
+		if (config_same_cluster(known, config) && known->result_checksum == config->result_checksum)
+			return &clusters->list[i];
+	}
+	return NULL;
+}
+
+/* All that can fail; nothing that is in force is touched. */
+static int prepare(struct clusters *clusters, const struct config *config, struct cluster *list)
+{
+	const char *names[CONFIG_CLUSTERS_MAX];
 	int err = 0;
 
-	if (!cluster->twins)
-		err = twins_new(&cluster->twins, &options, cluster->stats, clusters->fingerprints);
-	if (!err && !cluster->verdict)
-		err = verdict_new(&cluster->verdict, &config->readiness, cluster->stats, cluster->twins);
-	if (err)
-		return err;
-	twins_set_ignored(cluster->twins, options.ignored, options.ignored_count);
-	return verdict_configure(cluster->verdict, &config->readiness, cluster->config->exposure);
+	for (size_t i = 0; !err && i < config->cluster_count; i++) {
+		const struct cluster *same = same_cluster(clusters, &config->clusters[i]);
+
+		names[i] = config->clusters[i].name;
+		if (same)
+			list[i] = *same;
+		list[i].config = &config->clusters[i];
+		if (!same)
+			err = new_evidence(clusters, &list[i], &config->readiness);
+	}
+	return err ? err
+		   : threshold_configure(clusters->threshold, names, config->cluster_count,
+					 config->failure_threshold, config->window_us);
 }
 
-static void inherit(struct clusters *clusters, struct cluster *cluster)
+static void abandon(struct clusters *clusters, struct cluster *list, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (!list[i].evidence)
+			drop_evidence(clusters, &list[i]);
+	free(list);
+}
+
+/* The evidence of these goes on: it is the new list's. */
+static void hand_over(struct clusters *clusters, const struct cluster *list, size_t count)
 {
 	for (size_t i = 0; i < clusters->count; i++)
-		if (clusters->list[i].stats == cluster->stats) {
-			cluster->twins = clusters->list[i].twins;
-			cluster->verdict = clusters->list[i].verdict;
-			clusters->list[i].twins = NULL;
-			clusters->list[i].verdict = NULL;
-		}
+		for (size_t j = 0; j < count; j++)
+			if (list[j].twins == clusters->list[i].twins) {
+				clusters->list[i].twins = NULL;
+				clusters->list[i].verdict = NULL;
+			}
 }
 
-static uint64_t evicted_classes(const struct cluster *list, size_t count)
+static void begin_evidence(struct clusters *clusters, struct cluster *cluster)
 {
-	uint64_t sum = 0;
-
-	for (size_t i = 0; i < count; i++)
-		if (list[i].twins)
-			sum += top_evicted(twins_top(list[i].twins));
-	return sum;
+	cluster->evidence = ++clusters->evidence_last;
+	twins_begin(cluster->twins, cluster->stats);
+	verdict_begin(cluster->verdict, cluster->stats);
+	threshold_forget(clusters->threshold, cluster->config->name);
 }
 
-static void free_list(struct cluster *list, size_t count)
+/* Its counters in the map, which go on by name, and what a reload may change of one that stays the same. */
+static void take_up(struct clusters *clusters, struct cluster *cluster)
 {
-	for (size_t i = 0; i < count; i++) {
-		verdict_free(&list[i].verdict);
-		twins_free(&list[i].twins);
-	}
-	free(list);
+	cluster->stats = stats_cluster(clusters->stats, cluster->config->name);
+	if (!cluster->evidence)
+		begin_evidence(clusters, cluster);
+	twins_set_ignored(cluster->twins, cluster->config->ignore_fingerprints,
+			  cluster->config->fingerprint_count);
+	twins_set_queue_limit(cluster->twins, cluster->config->queue_limit);
+	verdict_configure(cluster->verdict, &clusters->readiness, cluster->config->exposure);
+}
+
+static void free_list(struct clusters *clusters)
+{
+	for (size_t i = 0; i < clusters->count; i++)
+		drop_evidence(clusters, &clusters->list[i]);
+	free(clusters->list);
+}
+
+static void keep_only_named(struct clusters *clusters, const struct config *config)
+{
+	const char *names[CONFIG_CLUSTERS_MAX];
+
+	for (size_t i = 0; i < config->cluster_count; i++)
+		names[i] = config->clusters[i].name;
+	stats_keep_only(clusters->stats, names, config->cluster_count);
 }
 
 int clusters_configure(struct clusters *clusters, const struct config *config)
 {
-	const char *names[CONFIG_CLUSTERS_MAX];
 	struct cluster *list = calloc(config->cluster_count + 1, sizeof(*list));
-	int err;
+	int err = list ? prepare(clusters, config, list) : -ENOMEM;
 
-	if (!list)
-		return -ENOMEM;
-	for (size_t i = 0; i < config->cluster_count; i++)
-		names[i] = config->clusters[i].name;
-	err = configure_threshold(clusters, config, names);
 	if (err) {
-		free(list);
+		if (list)
+			abandon(clusters, list, config->cluster_count);
 		return err;
 	}
-	stats_keep_only(clusters->stats, names, config->cluster_count);
-	for (size_t i = 0; i < config->cluster_count; i++) {
-		list[i].config = &config->clusters[i];
-		list[i].stats = stats_cluster(clusters->stats, names[i]);
-		inherit(clusters, &list[i]);
-	}
-	clusters->evicted_before.classes += evicted_classes(clusters->list, clusters->count);
-	free_list(clusters->list, clusters->count);
+	clusters_sync(
+	    clusters); /* what the evidence that goes has counted stays in the counters of its name */
+	hand_over(clusters, list, config->cluster_count);
+	free_list(clusters);
+	keep_only_named(clusters, config);
 	clusters->list = list;
 	clusters->count = config->cluster_count;
+	clusters->readiness = config->readiness;
 	clusters->generation++;
-	for (size_t i = 0; !err && i < clusters->count; i++)
-		err = take_cluster(clusters, &list[i], config);
-	return err;
+	for (size_t i = 0; i < clusters->count; i++)
+		take_up(clusters, &list[i]);
+	return 0;
+}
+
+int clusters_renew(struct clusters *clusters, size_t i)
+{
+	struct cluster *cluster = &clusters->list[i], fresh = {.config = cluster->config};
+
+	if (new_evidence(clusters, &fresh, &clusters->readiness)) {
+		drop_evidence(clusters, &fresh);
+		clusters_reset(clusters, i);
+		return -ENOMEM;
+	}
+	twins_sync(cluster->twins);
+	drop_evidence(clusters, cluster);
+	*cluster = fresh;
+	clusters->generation++;
+	take_up(clusters, cluster);
+	return 0;
 }
 
 int clusters_new(struct clusters **out, struct stats *stats, struct threshold *threshold,
@@ -118,7 +190,7 @@ void clusters_free(struct clusters **clusters)
 {
 	if (!*clusters)
 		return;
-	free_list((*clusters)->list, (*clusters)->count);
+	free_list(*clusters);
 	fingerprints_free(&(*clusters)->fingerprints);
 	free(*clusters);
 	*clusters = NULL;
@@ -194,7 +266,9 @@ void clusters_sync(struct clusters *clusters)
 	for (size_t i = 0; i < clusters->count; i++)
 		twins_sync(clusters->list[i].twins);
 	evictions->fingerprints = before->fingerprints + fingerprints_evicted(clusters->fingerprints);
-	evictions->classes = before->classes + evicted_classes(clusters->list, clusters->count);
+	evictions->classes = before->classes;
+	for (size_t i = 0; i < clusters->count; i++)
+		evictions->classes += evicted_classes(&clusters->list[i]);
 }
 
 void clusters_set_clients(struct clusters *clusters, uint32_t clients)

@@ -36,12 +36,23 @@ int clusters_new(struct clusters **out, struct stats *stats, struct threshold *t
 void clusters_free(struct clusters **clusters);
 
 /*
- * Takes the clusters of a configuration: those already known go on with their counters and windows, others
- * start, the rest is dropped. Index i is config->clusters[i], as in struct role.clusters. The configuration
- * (at most max_clusters clusters, which config.h ensures) must outlive the next call. Returns 0 or -ENOMEM;
- * then nothing is changed.
+ * Takes the clusters of a configuration. What is known of one goes on as long as it is the same cluster, that
+ * is its name, endpoints and databases (config_same_cluster): matching, statement classes, the threshold's
+ * window and the history of the verdict. Whatever differs in one of these begins anew, though the counters of
+ * a name go on; those of names that are gone are dropped.
+ *
+ * Index i is config->clusters[i], as in struct role.clusters: a role is good for the list that it was made
+ * for, and no call may come with it afterwards (conns_leave_roles). The configuration (at most max_clusters
+ * clusters, which config.h ensures) must outlive the next call. Returns 0 or -ENOMEM; then nothing is
+ * changed.
  */
 int clusters_configure(struct clusters *clusters, const struct config *config);
+
+/*
+ * What is known of the i-th is forgotten, as if it were another cluster: its counters go on, its connections
+ * keep their roles. 0 or -ENOMEM; then the verdict begins anew, while the matching goes on.
+ */
+int clusters_renew(struct clusters *clusters, size_t i);
 
 /* Callbacks for conns_new; classify is left NULL for main to fill. */
 struct conn_sink clusters_sink(struct clusters *clusters);

@@ -16,6 +16,8 @@ struct cluster {
 	struct stats_cluster *stats;
 	struct twins *twins;
 	struct verdict_state *verdict;
+	uint64_t
+	    evidence; /* which the two above are; a number of its own for each beginning, 0 = not begun */
 };
 
 struct clusters {
@@ -25,7 +27,9 @@ struct clusters {
 	struct fingerprints *fingerprints;
 	struct cluster *list;
 	size_t count;
-	unsigned int generation; /* counts the lists: a reload makes a new one */
+	uint64_t generation; /* counts the lists: a reload makes a new one */
+	uint64_t evidence_last;
+	struct readiness_settings readiness;
 	/* Of fingerprints, before this process; of classes also those of clusters that are gone. */
 	struct stats_TABLE evicted_before;
 

@@ -6,18 +6,21 @@
 
 /* What struct conn_view.user points to: the connection's part in each cluster that it belongs to. */
 struct membership {
-	unsigned int generation; /* of the cluster list */
+	uint64_t generation; /* of the cluster list */
+	struct role role;    /* that it was made for */
 	size_t count;
 	struct member {
-		struct twins *twins;
+		uint64_t evidence;    /* that it is a part of; by this, never by its address, it is known */
+		struct twins *twins;  /* valid while that evidence is in the list */
+		enum match_side side; /* with the role that it has there */
 		struct twins_connection connection;
 	} members[];
 };
 
-static bool is_current(const struct clusters *clusters, const struct twins *twins)
+static bool is_current(const struct clusters *clusters, const struct member *member)
 {
 	for (size_t i = 0; i < clusters->count; i++)
-		if (clusters->list[i].twins == twins)
+		if (clusters->list[i].evidence == member->evidence)
 			return true;
 	return false;
 }
@@ -27,13 +30,29 @@ static void leave(struct clusters *clusters, struct membership **membership)
 	if (!*membership)
 		return;
 	for (size_t i = 0; i < (*membership)->count; i++)
-		if (is_current(clusters, (*membership)->members[i].twins))
+		if (is_current(clusters, &(*membership)->members[i]))
 			twins_close((*membership)->members[i].twins, &(*membership)->members[i].connection);
 	free(*membership);
 	*membership = NULL;
 }
 
-static struct membership *join(struct clusters *clusters, const struct conn_view *conn)
+/* Its part in evidence that has gone on over a reload goes on as well; what it left is not closed twice. */
+static bool stay(struct membership *before, struct member *member)
+{
+	for (size_t i = 0; before && i < before->count; i++) {
+		struct member *old = &before->members[i];
+
+		if (old->evidence != member->evidence || old->side != member->side)
+			continue;
+		*member = *old;
+		old->evidence = 0;
+		return true;
+	}
+	return false;
+}
+
+static struct membership *join(struct clusters *clusters, const struct conn_view *conn,
+			       struct membership *before)
 {
 	enum match_side side = conn->role.target == TARGET_PRIMARY ? MATCH_PRIMARY : MATCH_MIRROR;
 	struct membership *fresh =
@@ -42,26 +61,38 @@ static struct membership *join(struct clusters *clusters, const struct conn_view
 	if (!fresh)
 		return NULL;
 	fresh->generation = clusters->generation;
+	fresh->role = conn->role;
 	FOR_EACH_CLUSTER(clusters, &conn->role, cluster)
 	{
 		struct member *member = &fresh->members[fresh->count++];
 
-		member->twins = cluster->twins;
-		twins_open(member->twins, &member->connection, side, &conn->remote);
+		*member =
+		    (struct member){.evidence = cluster->evidence, .twins = cluster->twins, .side = side};
+		if (!stay(before, member))
+			twins_open(member->twins, &member->connection, side, &conn->remote);
 	}
 	return fresh;
 }
 
-/* The role is settled by the start-up packet, before anything is asked; only a reload can change it later. */
+static bool is_up_to_date(const struct clusters *clusters, const struct membership *membership,
+			  const struct role *role)
+{
+	return membership && membership->generation == clusters->generation &&
+	       membership->role.target == role->target && membership->role.clusters == role->clusters;
+}
+
+/* The role is settled by the start-up packet, before anything is asked; a reload can change it later, or a
+ * host name that stands for something else. */
 static struct membership *membership_of(struct clusters *clusters, const struct conn_view *conn)
 {
-	struct membership **membership = (struct membership **)conn->user;
+	struct membership **membership = (struct membership **)conn->user, *fresh = NULL;
 
-	if (*membership && (*membership)->generation != clusters->generation)
-		leave(clusters, membership);
-	if (!*membership && conn->role.target != TARGET_NONE)
-		*membership = join(clusters, conn);
-	return *membership;
+	if (is_up_to_date(clusters, *membership, &conn->role))
+		return *membership;
+	if (conn->role.target != TARGET_NONE)
+		fresh = join(clusters, conn, *membership);
+	leave(clusters, membership);
+	return *membership = fresh;
 }
 
 void members_sent(struct clusters *clusters, const struct conn_view *conn, const struct session_query *query)

@@ -86,6 +86,9 @@ void config_free(struct config **config);
 
 /* Is one of the addresses that of a Unix-domain socket? */
 bool config_names_unix(const struct config *config);
+/* The same name, endpoints and databases: what is known of the one is true of the other. The order of
+ * addresses is of no account, nor is any other key. */
+bool config_same_cluster(const struct config_cluster *a, const struct config_cluster *b);
 /* True when nothing but what a reload may change differs (listen, mirror_metrics_enabled, pin, max_clusters,
  * ring_bytes, attach, user need a restart); otherwise *key names the first one that does. */
 bool config_can_reload(const struct config *old, const struct config *new_, const char **key);

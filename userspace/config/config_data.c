@@ -5,6 +5,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/log.h"
 
@@ -108,6 +109,44 @@ bool config_names_unix(const struct config *config)
 static bool same_text(const char *a, const char *b)
 {
 	return a == b || (a && b && strcmp(a, b) == 0);
+}
+
+static bool same_address(const struct config_address *a, const struct config_address *b)
+{
+	const struct address_range *x = &a->range, *y = &b->range;
+
+	if (a->host || b->host)
+		return a->host && b->host && strcasecmp(a->host, b->host) == 0 &&
+		       x->base.port == y->base.port;
+	return x->family == y->family && strcmp(x->path, y->path) == 0 && address_equal(&x->base, &y->base) &&
+	       x->prefix_len == y->prefix_len;
+}
+
+static bool among(const struct config_address *address, const struct config_endpoint *endpoint)
+{
+	for (size_t i = 0; i < endpoint->address_count; i++)
+		if (same_address(address, &endpoint->addresses[i]))
+			return true;
+	return false;
+}
+
+static bool all_among(const struct config_endpoint *a, const struct config_endpoint *b)
+{
+	for (size_t i = 0; i < a->address_count; i++)
+		if (!among(&a->addresses[i], b))
+			return false;
+	return true;
+}
+
+static bool same_endpoint(const struct config_endpoint *a, const struct config_endpoint *b)
+{
+	return same_text(a->database, b->database) && all_among(a, b) && all_among(b, a);
+}
+
+bool config_same_cluster(const struct config_cluster *a, const struct config_cluster *b)
+{
+	return strcmp(a->name, b->name) == 0 && same_endpoint(&a->primary, &b->primary) &&
+	       same_endpoint(&a->mirror, &b->mirror);
 }
 
 bool config_can_reload(const struct config *old, const struct config *new_, const char **key)

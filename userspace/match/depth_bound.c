@@ -12,6 +12,14 @@ void depth_bound_init(struct depth_bound *bound, uint32_t queue_limit)
 	*bound = (struct depth_bound){.queue_limit = queue_limit, .first = 1, .room = INFINITY};
 }
 
+void depth_bound_set_queue_limit(struct depth_bound *bound, uint32_t queue_limit)
+{
+	if (bound->queue_limit == queue_limit)
+		return;
+	bound->queue_limit = queue_limit;
+	bound->room = INFINITY;
+}
+
 void depth_bound_set_clients(struct depth_bound *bound, uint32_t clients)
 {
 	bound->clients = fmax(clients, floor(bound->clients * CLIENTS_KEEP));

@@ -22,6 +22,8 @@ struct depth_bound {
 };
 
 void depth_bound_init(struct depth_bound *bound, uint32_t queue_limit);
+/* After a reload; the room is then what the new limit gives, whatever was known of the old one's. */
+void depth_bound_set_queue_limit(struct depth_bound *bound, uint32_t queue_limit);
 /* To be told about once a second. */
 void depth_bound_set_clients(struct depth_bound *bound, uint32_t clients);
 /* A statement was sent to the primary; first: of its request. */

@@ -412,6 +412,11 @@ void match_set_clients(struct match *match, uint32_t clients)
 	depth_bound_set_clients(&match->estimates.bound, clients);
 }
 
+void match_set_queue_limit(struct match *match, uint32_t queue_limit)
+{
+	depth_bound_set_queue_limit(&match->estimates.bound, queue_limit);
+}
+
 /* ------------------------------------------------------------------------------------------ figures */
 
 double match_depth(struct match *match, uint64_t now)

@@ -104,6 +104,8 @@ void match_answered(struct match *match, struct match_connection *connection,
 void match_tick(struct match *match, uint64_t now_ns);
 /* The proxy's client connections as they are now; 0 = not known. See depth_bound.h. */
 void match_set_clients(struct match *match, uint32_t clients);
+/* As in struct match_options. */
+void match_set_queue_limit(struct match *match, uint32_t queue_limit);
 
 /* Statements on their way; NaN before the first match. */
 double match_depth(struct match *match, uint64_t now_ns);

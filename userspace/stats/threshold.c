@@ -85,6 +85,14 @@ int threshold_configure(struct threshold *t, const char *const *names, size_t co
 	return 0;
 }
 
+void threshold_forget(struct threshold *t, const char *cluster)
+{
+	struct entry *entry = find(t, cluster);
+
+	if (entry)
+		window_init(&entry->window, t->window_us);
+}
+
 void threshold_request(struct threshold *t, const char *cluster, bool success, uint64_t now_us)
 {
 	struct entry *entry = find(t, cluster);

@@ -35,6 +35,8 @@ void threshold_log(void *ctx, const struct threshold_crossing *crossing);
  * changed. 0 or -ENOMEM (then nothing changed). */
 int threshold_configure(struct threshold *threshold, const char *const *names, size_t count, double percent,
 			uint64_t window_us);
+/* That name now stands for another cluster: its window is emptied. */
+void threshold_forget(struct threshold *threshold, const char *cluster);
 /* A request of the mirror ended; unknown outcomes are not counted. Unknown clusters are ignored. */
 void threshold_request(struct threshold *threshold, const char *cluster, bool success, uint64_t now_us);
 /* Evaluates all clusters and reports crossings; once a second is enough. */

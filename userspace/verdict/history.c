@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <math.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -55,6 +56,12 @@ void history_reset(struct history *history)
 	history->peaks = (struct peaks){0};
 }
 
+void history_resize(struct history *history, uint64_t window_us)
+{
+	history_reset(history);
+	history->window_ns = window_us * 1000;
+}
+
 static double encrypted_in(const struct stats_cluster *stats)
 {
 	return (double)stats->primary.connections.encrypted + stats->mirror.connections.encrypted;
@@ -75,6 +82,94 @@ static void drop_old(struct history *history, uint64_t now_ns)
 	}
 }
 
+/* -----------------------------------------------------------------------------------------------------
+ * differences */
+
+/* Each returns whether a counter has fallen, by which it shows that it counts something else now. */
+
+static bool subtract(__u64 *a, __u64 b)
+{
+	bool fell = *a < b;
+
+	*a = fell ? 0 : *a - b;
+	return fell;
+}
+
+#define SUBTRACT_SET(SET)                                                              \
+	static bool subtract_##SET(struct stats_##SET *a, const struct stats_##SET *b) \
+	{                                                                              \
+		bool fell = false;                                                     \
+                                                                                       \
+		for (size_t i = 0; i < sizeof(*a) / sizeof(__u64); i++)                \
+			fell |= subtract((__u64 *)a + i, ((const __u64 *)b)[i]);       \
+		return fell;                                                           \
+	}
+SUBTRACT_SET(NONE)
+SUBTRACT_SET(STATUS)
+SUBTRACT_SET(ERROR_TYPE)
+SUBTRACT_SET(RESULT)
+SUBTRACT_SET(UNMATCHED)
+SUBTRACT_SET(DIVERGENCE)
+SUBTRACT_SET(DIRECTION)
+SUBTRACT_SET(KIND)
+SUBTRACT_SET(histogram)
+SUBTRACT_SET(ratio)
+
+#define SUBTRACT_counter(SET, a, b)                   subtract_##SET(a, b)
+#define SUBTRACT_gauge(SET, a, b)                     ((void)(a), (void)(b), false)
+#define SUBTRACT_timestamp(SET, a, b)                 ((void)(a), (void)(b), false)
+#define SUBTRACT_histogram(SET, a, b)                 subtract_histogram(a, b)
+#define SUBTRACT_ratio(SET, a, b)                     subtract_ratio(a, b)
+#define SUBTRACT(field, SET, label, name, type, help) fell |= SUBTRACT_##type(SET, &now->field, &then->field);
+#define NOTHING(...)
+
+static bool subtract_target(struct stats_target *now, const struct stats_target *then)
+{
+	bool fell = false;
+
+#define CLUSTER  NOTHING
+#define TARGET   SUBTRACT
+#define OBSERVER NOTHING
+#include "stats/counters.def"
+#undef CLUSTER
+#undef TARGET
+#undef OBSERVER
+	return fell;
+}
+
+static bool subtract_cluster(struct stats_cluster *now, const struct stats_cluster *then)
+{
+	bool fell = false;
+
+#define CLUSTER  SUBTRACT
+#define TARGET   NOTHING
+#define OBSERVER NOTHING
+#include "stats/counters.def"
+#undef CLUSTER
+#undef TARGET
+#undef OBSERVER
+	fell |= subtract_target(&now->primary, &then->primary);
+	fell |= subtract_target(&now->mirror, &then->mirror);
+	return fell;
+}
+
+/* What was copied last is not what these go on from. */
+static bool other_count(const struct history *history, const struct stats_cluster *stats,
+			const struct history_losses *losses)
+{
+	struct stats_cluster difference = *stats;
+	const struct slot *last;
+
+	if (!history->count)
+		return false;
+	last = slot_at(history, history->count - 1);
+	return subtract_cluster(&difference, &last->stats) || losses->bytes < last->losses.bytes ||
+	       losses->records < last->losses.records ||
+	       losses->unclassified_failures < last->losses.unclassified_failures;
+}
+
+/* ---------------------------------------------------------------------------------------- copies */
+
 void history_tick(struct history *history, uint64_t now_ns, const struct stats_cluster *stats,
 		  const struct history_losses *losses, double unclassified, double queue_depth)
 {
@@ -84,6 +179,8 @@ void history_tick(struct history *history, uint64_t now_ns, const struct stats_c
 	raise_peaks(&history->peaks, encrypted_in(stats), unclassified);
 	if (history->count && now_ns - slot_at(history, history->count - 1)->time_ns < spacing)
 		return;
+	if (other_count(history, stats, losses))
+		history_reset(history);
 	drop_old(history, now_ns);
 	if (history->count == HISTORY_SLOTS + 1) {
 		history->first = (history->first + 1) % (HISTORY_SLOTS + 1);
@@ -98,57 +195,7 @@ void history_tick(struct history *history, uint64_t now_ns, const struct stats_c
 	slot->stats = *stats;
 }
 
-/* -----------------------------------------------------------------------------------------------------
- * differences */
-
-#define SUBTRACT_SET(SET)                                                              \
-	static void subtract_##SET(struct stats_##SET *a, const struct stats_##SET *b) \
-	{                                                                              \
-		for (size_t i = 0; i < sizeof(*a) / sizeof(__u64); i++)                \
-			((__u64 *)a)[i] -= ((const __u64 *)b)[i];                      \
-	}
-SUBTRACT_SET(NONE)
-SUBTRACT_SET(STATUS)
-SUBTRACT_SET(ERROR_TYPE)
-SUBTRACT_SET(RESULT)
-SUBTRACT_SET(UNMATCHED)
-SUBTRACT_SET(DIVERGENCE)
-SUBTRACT_SET(DIRECTION)
-SUBTRACT_SET(KIND)
-SUBTRACT_SET(histogram)
-SUBTRACT_SET(ratio)
-
-#define SUBTRACT_counter(SET, a, b)                   subtract_##SET(a, b)
-#define SUBTRACT_gauge(SET, a, b)                     ((void)(a), (void)(b))
-#define SUBTRACT_timestamp(SET, a, b)                 ((void)(a), (void)(b))
-#define SUBTRACT_histogram(SET, a, b)                 subtract_histogram(a, b)
-#define SUBTRACT_ratio(SET, a, b)                     subtract_ratio(a, b)
-#define SUBTRACT(field, SET, label, name, type, help) SUBTRACT_##type(SET, &now->field, &then->field);
-#define NOTHING(...)
-
-static void subtract_target(struct stats_target *now, const struct stats_target *then)
-{
-#define CLUSTER  NOTHING
-#define TARGET   SUBTRACT
-#define OBSERVER NOTHING
-#include "stats/counters.def"
-#undef CLUSTER
-#undef TARGET
-#undef OBSERVER
-}
-
-static void subtract_cluster(struct stats_cluster *now, const struct stats_cluster *then)
-{
-#define CLUSTER  SUBTRACT
-#define TARGET   NOTHING
-#define OBSERVER NOTHING
-#include "stats/counters.def"
-#undef CLUSTER
-#undef TARGET
-#undef OBSERVER
-	subtract_target(&now->primary, &then->primary);
-	subtract_target(&now->mirror, &then->mirror);
-}
+/* --------------------------------------------------------------------------------------- figures */
 
 /* Least squares over the samples: one spike at either end does not make a trend. */
 static double growth(const struct history *history)
@@ -192,7 +239,7 @@ void history_figures(const struct history *history, uint64_t now_ns, const struc
 	out->encrypted = peaks.encrypted;
 	out->unclassified = peaks.unclassified;
 	out->delta = *stats;
-	if (!history->count) {
+	if (!history->count || other_count(history, stats, losses)) {
 		subtract_cluster(&out->delta, stats);
 		return;
 	}

@@ -4,8 +4,9 @@
  *
  * Keeps HISTORY_SLOTS copies of the counters, evenly spaced over the window, so that a figure "over the last
  * hour" is the difference of two copies: exact to window/HISTORY_SLOTS, bounded in memory, and free of any
- * second way to count. Starts empty with the process (pinned counters of before do not count as observed) and
- * at a reset.
+ * second way to count. Starts empty with the process (pinned counters of before do not count as observed), at
+ * a reset, and when a counter has fallen: somebody else has written the map, and what was copied before is
+ * of another count. So no difference is ever below 0.
  */
 #ifndef MO_HISTORY_H
 #define MO_HISTORY_H
@@ -35,6 +36,8 @@ void history_tick(struct history *history, uint64_t now_ns, const struct stats_c
 		  const struct history_losses *losses, double unclassified, double queue_depth);
 /* Starts anew from here. */
 void history_reset(struct history *history);
+/* ... with a window of another length. */
+void history_resize(struct history *history, uint64_t window_us);
 
 struct history_figures {
 	double observed_s;

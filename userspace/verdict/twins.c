@@ -270,10 +270,10 @@ int twins_new(struct twins **out, const struct twins_options *options, struct st
 
 	if (!twins)
 		return -ENOMEM;
-	twins->stats = stats;
 	twins->fingerprints = fingerprints;
 	twins_set_ignored(twins, options->ignored, options->ignored_count);
-	remember_base(twins);
+	if (stats)
+		twins_begin(twins, stats);
 	err = match_new(&twins->match, &match, &sink);
 	if (!err)
 		err = top_new(&twins->top, TOP_CLASSES);
@@ -281,6 +281,12 @@ int twins_new(struct twins **out, const struct twins_options *options, struct st
 		twins_free(&twins);
 	*out = twins;
 	return err;
+}
+
+void twins_begin(struct twins *twins, struct stats_cluster *stats)
+{
+	twins->stats = stats;
+	remember_base(twins);
 }
 
 void twins_free(struct twins **twins)
@@ -297,6 +303,11 @@ void twins_set_ignored(struct twins *twins, const uint64_t *ignored, size_t coun
 {
 	twins->ignored = ignored;
 	twins->ignored_count = count;
+}
+
+void twins_set_queue_limit(struct twins *twins, uint32_t queue_limit)
+{
+	match_set_queue_limit(twins->match, queue_limit);
 }
 
 struct match *twins_match(struct twins *twins)

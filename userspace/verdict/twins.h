@@ -36,12 +36,15 @@ struct twins_connection {
 };
 
 /* fingerprints is shared between clusters; it and stats must outlive this. Options are copied but for
- * `ignored`. 0 or -errno. */
+ * `ignored`. stats may be NULL until twins_begin. 0 or -errno. */
 int twins_new(struct twins **out, const struct twins_options *options, struct stats_cluster *stats,
 	      struct fingerprints *fingerprints);
 void twins_free(struct twins **twins);
-/* After a reload; queue_limit stays as it was when the cluster came. */
+/* Where its counters go: they go on from what is there. */
+void twins_begin(struct twins *twins, struct stats_cluster *stats);
+/* After a reload. */
 void twins_set_ignored(struct twins *twins, const uint64_t *ignored, size_t count);
+void twins_set_queue_limit(struct twins *twins, uint32_t queue_limit);
 
 void twins_open(struct twins *twins, struct twins_connection *connection, enum match_side side,
 		const struct address *remote);

@@ -33,16 +33,23 @@ int verdict_new(struct verdict_state **out, const struct readiness_settings *set
 	if (!state)
 		return -ENOMEM;
 	state->settings = *settings;
-	state->stats = stats;
 	state->twins = twins;
 	state->exposure = NAN;
-	state->answers = answers(&stats->mirror);
+	if (stats)
+		verdict_begin(state, stats);
 	if (history_new(&state->history, settings->window_us)) {
 		free(state);
 		return -ENOMEM;
 	}
 	*out = state;
 	return 0;
+}
+
+void verdict_begin(struct verdict_state *state, const struct stats_cluster *stats)
+{
+	state->stats = stats;
+	state->answers = answers(&stats->mirror);
+	state->primary_then = answers(&stats->primary);
 }
 
 void verdict_free(struct verdict_state **state)
@@ -54,19 +61,13 @@ void verdict_free(struct verdict_state **state)
 	*state = NULL;
 }
 
-int verdict_configure(struct verdict_state *state, const struct readiness_settings *settings, double exposure)
+void verdict_configure(struct verdict_state *state, const struct readiness_settings *settings,
+		       double exposure)
 {
-	struct history *fresh;
-
 	state->exposure = exposure;
-	if (settings->window_us != state->settings.window_us) {
-		if (history_new(&fresh, settings->window_us))
-			return -ENOMEM;
-		history_free(&state->history);
-		state->history = fresh;
-	}
+	if (settings->window_us != state->settings.window_us)
+		history_resize(state->history, settings->window_us);
 	state->settings = *settings;
-	return 0;
 }
 
 static void note_answers(struct verdict_state *state, uint64_t now_ns)
@@ -108,7 +109,9 @@ static double unseen_classes(const struct verdict_state *state, double share, ui
 /* Statements that the mirror should have got since it last answered. */
 static double missed(const struct verdict_state *state, double share)
 {
-	return share * (answers(&state->stats->primary) - state->primary_then);
+	uint64_t now = answers(&state->stats->primary);
+
+	return share * (now > state->primary_then ? now - state->primary_then : 0);
 }
 
 void verdict_evaluate(struct verdict_state *state, uint64_t now_ns, const struct verdict_surroundings *around,

@@ -17,13 +17,15 @@
 
 struct verdict_state;
 
-/* 0 or -ENOMEM. stats and twins must outlive it. */
+/* 0 or -ENOMEM. stats and twins must outlive it. stats may be NULL until verdict_begin. */
 int verdict_new(struct verdict_state **out, const struct readiness_settings *settings,
 		const struct stats_cluster *stats, struct twins *twins);
+/* From which counters it judges; what they are now is where it begins. */
+void verdict_begin(struct verdict_state *state, const struct stats_cluster *stats);
 void verdict_free(struct verdict_state **state);
-/* After a reload. A window of another length starts anew. 0 or -ENOMEM. */
-int verdict_configure(struct verdict_state *state, const struct readiness_settings *settings,
-		      double exposure);
+/* After a reload. A window of another length starts anew. */
+void verdict_configure(struct verdict_state *state, const struct readiness_settings *settings,
+		       double exposure);
 
 /* What concerns all clusters and may be this one's. */
 struct verdict_surroundings {

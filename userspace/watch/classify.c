@@ -211,6 +211,34 @@ struct role classify(const struct classify *table, const struct address *remote,
 	return role;
 }
 
+static bool is_of(const struct entry *entry, size_t cluster, enum target target)
+{
+	return entry->cluster == cluster && entry->target == target;
+}
+
+static bool side_moved(const struct classify *before, const struct classify *now, size_t cluster,
+		       enum target target)
+{
+	bool was = false, is = false;
+
+	for (size_t i = 0; i < before->count; i++)
+		for (size_t j = 0; is_of(&before->entries[i], cluster, target) && j < now->count; j++) {
+			const struct entry *a = &before->entries[i], *b = &now->entries[j];
+
+			if (is_of(b, cluster, target) && address_range_overlaps(&a->range, &b->range))
+				return false;
+			is |= is_of(b, cluster, target);
+			was = true;
+		}
+	return was && is;
+}
+
+bool classify_moved(const struct classify *before, const struct classify *now, size_t cluster)
+{
+	return side_moved(before, now, cluster, TARGET_PRIMARY) ||
+	       side_moved(before, now, cluster, TARGET_MIRROR);
+}
+
 const struct address_range *classify_range(const struct classify *table, size_t i)
 {
 	return i < table->count ? &table->entries[i].range : NULL;

@@ -44,6 +44,9 @@ void classify_free(struct classify **classify);
 struct role classify(const struct classify *table, const struct address *remote, const char *path,
 		     const char *database);
 
+/* A side of that cluster has addresses in both tables, and none in common: by host name it has moved. */
+bool classify_moved(const struct classify *before, const struct classify *now, size_t cluster);
+
 /* The i-th range of the table, Unix-domain ones first; NULL past the end. Ranges may repeat. */
 const struct address_range *classify_range(const struct classify *table, size_t i);
 

@@ -150,9 +150,7 @@ static const char *path_of(void *ctx, uint32_t target)
 {
 	const struct observation *o = ctx;
 
-	return target < FILTER_MAX_TARGETS && o->filter.targets[target].family == ADDRESS_UNIX
-		   ? o->filter.targets[target].path
-		   : NULL;
+	return filter_path(&o->filter, target);
 }
 
 static struct role role_of(void *ctx, const struct address *remote, const char *path, const char *database)

@@ -91,11 +91,14 @@ static void set_point(struct class *class, uint64_t minute, const struct counts 
 	}
 }
 
-/* A table that was emptied counts from nothing again. */
+/* A table that was emptied, or is of another cluster of that name, counts from nothing again. */
 static bool began_anew(const struct counts *now, const struct counts *then)
 {
-	return now->calls[0] < then->calls[0] || now->calls[1] < then->calls[1] ||
-	       now->answers[0] < then->answers[0];
+	for (int side = 0; side < MATCH_SIDES; side++)
+		if (now->calls[side] < then->calls[side] || now->errors[side] < then->errors[side] ||
+		    now->answers[side] < then->answers[side] || now->us[side] < then->us[side])
+			return true;
+	return false;
 }
 
 static void take(void *ctx, const struct top_entry *entry)

@@ -49,18 +49,82 @@ static void fill_target(struct filter_target *out, const struct address_range *r
 	out->prefix_len = range->prefix_len;
 }
 
-int filter_build(struct filter *out, const struct proxy_identity *proxy, const struct classify *table)
+/* ------------------------------------------------------------------------- Unix-domain targets */
+
+static uint32_t unix_count(const struct filter *filter)
+{
+	uint32_t count = 0;
+
+	while (count < FILTER_MAX_TARGETS && filter->targets[count].family == ADDRESS_UNIX)
+		count++;
+	return count;
+}
+
+/* The index of a path, or of an empty target for "". */
+static uint32_t find_path(const struct filter *filter, uint32_t count, const char *path)
+{
+	uint32_t i = 0;
+
+	while (i < count && strcmp(filter->targets[i].path, path) != 0)
+		i++;
+	return i;
+}
+
+/* Their indices stay, those whose path is gone become empty. */
+static void keep_paths(struct filter *out, const struct filter *before, const struct classify *table)
 {
 	const struct address_range *range;
+	uint32_t count = unix_count(before);
+
+	if (!classify_range(table, 0) || classify_range(table, 0)->family != ADDRESS_UNIX)
+		return;
+	for (uint32_t i = 0; i < count; i++)
+		out->targets[i].family = ADDRESS_UNIX;
+	for (size_t i = 0; (range = classify_range(table, i)) && range->family == ADDRESS_UNIX; i++) {
+		uint32_t at = find_path(before, count, range->path);
+
+		if (at < count)
+			fill_target(&out->targets[at], range);
+	}
+	out->targets_used = count;
+}
+
+/* Where a target that was not there before goes. */
+static struct filter_target *place_for(struct filter *out, const struct address_range *range)
+{
+	uint32_t count = unix_count(out);
+
+	if (range->family == ADDRESS_UNIX && find_path(out, count, range->path) < count)
+		return NULL; /* it has kept its own */
+	if (range->family == ADDRESS_UNIX && count >= FILTER_UNIX_KEPT && find_path(out, count, "") < count)
+		return &out->targets[find_path(out, count, "")];
+	return &out->targets[out->targets_used++];
+}
+
+int filter_build(struct filter *out, const struct proxy_identity *proxy, const struct classify *table)
+{
+	const struct filter before = *out;
+	const struct address_range *range;
+	struct filter_target *target;
 
 	memset(out, 0, sizeof(*out));
 	fill_proxy(out, proxy);
+	keep_paths(out, &before, table);
 	for (size_t i = 0; (range = classify_range(table, i)); i++) {
 		if (is_covered(table, i))
 			continue;
 		if (out->targets_used == FILTER_MAX_TARGETS)
 			return -E2BIG;
-		fill_target(&out->targets[out->targets_used++], range);
+		target = place_for(out, range);
+		if (target)
+			fill_target(target, range);
 	}
 	return 0;
+}
+
+const char *filter_path(const struct filter *filter, uint32_t target)
+{
+	if (target >= FILTER_MAX_TARGETS || filter->targets[target].family != ADDRESS_UNIX)
+		return NULL;
+	return *filter->targets[target].path ? filter->targets[target].path : NULL;
 }

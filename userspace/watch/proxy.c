@@ -19,7 +19,8 @@
 struct proxy {
 	const struct config_proxy *config;
 	struct proxy_identity identity;
-	struct exe exe, before;           /* behind identity.exe_* */
+	struct exe exe, before; /* behind identity.exe_* */
+	uint64_t pid_since;     /* when the process `pid` began, ticks since boot; 0 = not seen yet */
 	bool exe_missing, cgroup_missing; /* and said so */
 	char cgroup[PATH_MAX];            /* as /proc/PID/cgroup shows it, "" while missing */
 };
@@ -69,6 +70,28 @@ static pid_t parent_of(pid_t pid)
 		return 0;
 	close = strrchr(line, ')');
 	return close && sscanf(close + 1, " %*c %d", &parent) == 1 ? parent : 0;
+}
+
+/* Ticks since boot, by which it is told from a later one of the same number. 0, and *gone when there is none.
+ */
+static uint64_t began_at(pid_t pid, bool *gone)
+{
+	char line[512], *close;
+	unsigned long long ticks;
+
+	errno = 0;
+	if (!read_line(pid, "stat", line, sizeof(line))) {
+		*gone = errno == ENOENT || errno == ESRCH;
+		return 0;
+	}
+	*gone = false;
+	close = strrchr(line, ')');
+	return close && sscanf(close + 1,
+			       " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d "
+			       "%*d %llu",
+			       &ticks) == 1
+		   ? ticks
+		   : 0;
 }
 
 static bool descends_from(pid_t pid, pid_t ancestor)
@@ -169,10 +192,32 @@ static bool refresh_cgroup(struct proxy *proxy)
 	return changed;
 }
 
+/* Numbers are given out again: what has this one after the process has ended is not the proxy. */
+static bool refresh_pid(struct proxy *proxy)
+{
+	bool gone;
+	uint64_t since;
+
+	if (proxy->identity.pid == PROXY_NO_PID)
+		return false;
+	since = began_at(proxy->config->pid, &gone);
+	if (!proxy->pid_since)
+		proxy->pid_since = since;
+	if (!proxy->pid_since || since == proxy->pid_since || (!since && !gone))
+		return false;
+	log_warning(
+	    "proxy.pid: process %u has ended: no process matches until the configuration names another",
+	    proxy->config->pid);
+	proxy->identity.pid = PROXY_NO_PID;
+	return true;
+}
+
 bool proxy_refresh(struct proxy *proxy)
 {
 	bool changed = false;
 
+	if (proxy->identity.by_pid)
+		changed |= refresh_pid(proxy);
 	if (proxy->identity.by_exe)
 		changed |= refresh_exe(proxy);
 	if (proxy->identity.by_cgroup)
@@ -202,8 +247,18 @@ int proxy_new(struct proxy **out, const struct config_proxy *config)
 	return 0;
 }
 
+static void inherit_pid(struct proxy *proxy, const struct proxy *old)
+{
+	if (!old->pid_since || proxy->config->pid != old->config->pid)
+		return;
+	proxy->pid_since = old->pid_since;
+	proxy->identity.pid = old->identity.pid;
+	refresh_pid(proxy);
+}
+
 void proxy_inherit(struct proxy *proxy, struct proxy *old)
 {
+	inherit_pid(proxy, old);
 	if (!proxy->config->exe || !old->config->exe || strcmp(proxy->config->exe, old->config->exe) != 0)
 		return;
 	exe_close(&proxy->exe);

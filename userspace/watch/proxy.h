@@ -18,6 +18,7 @@
 
 #include "config/config.h"
 
+#define PROXY_NO_PID     UINT32_MAX        /* proxy_identity.pid: no process */
 #define PROXY_REFRESH_US UINT64_C(1000000) /* a good period for proxy_refresh */
 
 /* What the kernel compares. Selectors that are not given are 0 or "". */
@@ -41,10 +42,12 @@ void proxy_free(struct proxy **proxy);
 /*
  * Looks up again; true when the identity changed, and the filter must be made anew and open connections be
  * scanned. Of an executable that is replaced the file before counts as well, since processes may go on
- * running it; the one before that does not any more.
+ * running it; the one before that does not any more. A process that has ended never comes back: whatever gets
+ * its number is another one.
  */
 bool proxy_refresh(struct proxy *proxy);
-/* After a reload: takes what old has learnt of the same executable. Old is then good for proxy_free only. */
+/* After a reload: takes what old has learnt of the same executable and the same pid. Old is then good for
+ * proxy_free only. */
 void proxy_inherit(struct proxy *proxy, struct proxy *old);
 const struct proxy_identity *proxy_identity(const struct proxy *proxy);
 

@@ -12,7 +12,8 @@
 
 static struct filter filter;
 
-static int build(const char *clusters, const struct proxy_identity *proxy)
+/* After the filter that is there. */
+static int rebuild(const char *clusters, const struct proxy_identity *proxy)
 {
 	struct config *config = NULL;
 	struct classify *table = NULL;
@@ -28,6 +29,12 @@ static int build(const char *clusters, const struct proxy_identity *proxy)
 	config_free(&config);
 	free(text);
 	return err;
+}
+
+static int build(const char *clusters, const struct proxy_identity *proxy)
+{
+	memset(&filter, 0, sizeof(filter));
+	return rebuild(clusters, proxy);
 }
 
 static void selectors_become_the_bits_and_values_that_the_kernel_compares(void **state)
@@ -127,6 +134,71 @@ static void more_targets_than_the_kernel_side_holds_are_an_error_and_the_first_s
 	config_free(&config);
 }
 
+static int with_paths(unsigned first, unsigned last)
+{
+	char text[16384], *end = text;
+
+	for (unsigned i = first; i < last; i++)
+		end += sprintf(
+		    end,
+		    "- {name: c%u, primary: {address: '10.0.0.1:%u'}, mirror: {address: 'unix:/s/%u'}}\n", i,
+		    i, i);
+	return rebuild(text, &(struct proxy_identity){0});
+}
+
+static void a_unix_target_keeps_its_index_and_no_other_path_gets_it(void **state)
+{
+	(void)state;
+	memset(&filter, 0, sizeof(filter));
+	assert_int_equal(with_paths(1, 4), 0);
+	assert_string_equal(filter_path(&filter, 0), "/s/1");
+	assert_string_equal(filter_path(&filter, 2), "/s/3");
+	assert_null(filter_path(&filter, 3));
+	assert_null(filter_path(&filter, FILTER_MAX_TARGETS));
+	assert_int_equal(with_paths(2, 6), 0);
+	assert_null(filter_path(&filter, 0));
+	assert_int_equal(filter.targets[0].family,
+			 ADDRESS_UNIX); /* else the kernel would stop looking here */
+	for (unsigned i = 2; i < 6; i++) {
+		char path[16];
+
+		snprintf(path, sizeof(path), "/s/%u", i);
+		assert_string_equal(filter_path(&filter, i - 1), path);
+	}
+	assert_int_equal(filter.targets_used, 5 + 4);
+	assert_int_equal(filter.targets[5].family, ADDRESS_IP);
+	assert_int_equal(with_paths(1, 2), 0);
+	assert_string_equal(filter_path(&filter, 5), "/s/1");
+	assert_int_equal(filter.targets_used, 6 + 1);
+}
+
+static void empty_places_are_used_again_when_many_paths_have_come_and_gone(void **state)
+{
+	(void)state;
+	memset(&filter, 0, sizeof(filter));
+	for (unsigned i = 0; i < 3 * FILTER_UNIX_KEPT / 40; i++)
+		assert_int_equal(with_paths(1 + 40 * i, 41 + 40 * i), 0);
+	assert_true(filter.targets_used <= FILTER_MAX_TARGETS);
+	for (unsigned i = 0, found = 0; i <= FILTER_MAX_TARGETS; i++) {
+		found += filter_path(&filter, i) != NULL;
+		if (i == FILTER_MAX_TARGETS)
+			assert_int_equal(found, 40);
+	}
+}
+
+static void without_any_path_the_kernel_looks_for_none(void **state)
+{
+	(void)state;
+	memset(&filter, 0, sizeof(filter));
+	assert_int_equal(with_paths(1, 3), 0);
+	assert_int_equal(
+	    rebuild("- {name: a, primary: {address: '10.0.0.1:1'}, mirror: {address: '10.0.0.2:1'}}\n",
+		    &(struct proxy_identity){0}),
+	    0);
+	assert_int_equal(filter.targets[0].family, ADDRESS_IP);
+	assert_int_equal(filter.targets_used, 2);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -134,6 +206,9 @@ int main(void)
 	    cmocka_unit_test(every_address_is_a_target_and_unix_sockets_come_first),
 	    cmocka_unit_test(a_range_that_another_covers_needs_no_target),
 	    cmocka_unit_test(more_targets_than_the_kernel_side_holds_are_an_error_and_the_first_stay),
+	    cmocka_unit_test(a_unix_target_keeps_its_index_and_no_other_path_gets_it),
+	    cmocka_unit_test(empty_places_are_used_again_when_many_paths_have_come_and_gone),
+	    cmocka_unit_test(without_any_path_the_kernel_looks_for_none),
 	};
 
 	return cmocka_run_group_tests_name("filter", tests, NULL, NULL);

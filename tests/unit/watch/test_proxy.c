@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/sched.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -12,6 +13,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -106,6 +108,78 @@ static void a_pid_stands_for_the_process_and_its_children(void **state)
 	assert_false(found(&(struct config_proxy){.pid = child}, getpid()));
 	end_child(child, end);
 	assert_false(found(&(struct config_proxy){.pid = child}, child));
+}
+
+/* A child with that number, or -1 when we may not choose it. */
+static pid_t start_child_as(pid_t number, int *end)
+{
+	struct clone_args args = {
+	    .exit_signal = SIGCHLD, .set_tid = (uint64_t)(uintptr_t)&number, .set_tid_size = 1};
+	int fds[2];
+	char byte;
+	pid_t pid;
+
+	assert_int_equal(pipe(fds), 0);
+	*end = fds[1];
+	pid = (pid_t)syscall(SYS_clone3, &args, sizeof(args));
+	if (pid == 0) {
+		close(fds[1]);
+		_exit(read(fds[0], &byte, 1) < 0);
+	}
+	close(fds[0]);
+	return pid;
+}
+
+static void another_process_that_gets_its_number_is_not_the_proxy_even_after_a_reload(void **state)
+{
+	struct proxy *proxy, *reloaded;
+	struct config_proxy config;
+	pid_t child, other;
+	int end;
+
+	(void)state;
+	child = start_child(&end);
+	config = (struct config_proxy){.pid = (uint32_t)child};
+	assert_int_equal(proxy_new(&proxy, &config), 0);
+	assert_false(proxy_refresh(proxy));
+	assert_int_equal(proxy_identity(proxy)->pid, child);
+	end_child(child, end);
+	usleep(20000); /* two ticks: the clock by which the next one is told apart */
+	other = start_child_as(child, &end);
+	if (other != child) {
+		print_message("choosing the number of a process needs CAP_CHECKPOINT_RESTORE: not tried\n");
+		proxy_free(&proxy);
+		close(end);
+		skip();
+	}
+	assert_true(proxy_refresh(proxy));
+	assert_int_equal(proxy_identity(proxy)->pid, PROXY_NO_PID);
+	assert_int_equal(proxy_find(proxy, NULL, 0), 0);
+	assert_int_equal(proxy_new(&reloaded, &config), 0);
+	proxy_inherit(reloaded, proxy);
+	assert_int_equal(proxy_find(reloaded, NULL, 0), 0);
+	assert_false(proxy_refresh(reloaded));
+	proxy_free(&reloaded);
+	proxy_free(&proxy);
+	end_child(other, end);
+}
+
+static void a_process_that_has_ended_is_noticed(void **state)
+{
+	struct config_proxy config;
+	struct proxy *proxy;
+	pid_t child;
+	int end;
+
+	(void)state;
+	child = start_child(&end);
+	config = (struct config_proxy){.pid = (uint32_t)child};
+	assert_int_equal(proxy_new(&proxy, &config), 0);
+	end_child(child, end);
+	assert_true(proxy_refresh(proxy));
+	assert_int_equal(proxy_identity(proxy)->pid, PROXY_NO_PID);
+	assert_false(proxy_refresh(proxy)); /* said once */
+	proxy_free(&proxy);
 }
 
 static void all_selectors_that_are_given_must_hold(void **state)
@@ -365,6 +439,8 @@ int main(void)
 	    cmocka_unit_test(a_process_is_found_by_its_name),
 	    cmocka_unit_test(a_process_is_found_by_its_executable_also_through_a_link),
 	    cmocka_unit_test(a_pid_stands_for_the_process_and_its_children),
+	    cmocka_unit_test(another_process_that_gets_its_number_is_not_the_proxy_even_after_a_reload),
+	    cmocka_unit_test(a_process_that_has_ended_is_noticed),
 	    cmocka_unit_test(all_selectors_that_are_given_must_hold),
 	    cmocka_unit_test(the_device_of_an_executable_is_the_one_its_mount_has),
 	    cmocka_unit_test(what_is_no_executable_is_refused_with_the_reason),

@@ -39,7 +39,7 @@ UNIT      := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/un
 
 TEST_PROGRAMS := $(patsubst tests/integration/%.c,$(BUILD)/tests/%,$(wildcard tests/integration/*.c))
 
-.PHONY: all axe unit test-programs check check-queue check-differential check-kernels lint clean-room install demo bench bench-attach bench-match bench-pipeline bench-results fuzz FORCE clean help print-cflags
+.PHONY: all axe unit test-programs check mutate print-mutate check-queue check-differential check-kernels lint clean-room install demo bench bench-attach bench-match bench-pipeline bench-results fuzz FORCE clean help print-cflags
 .SECONDARY:
 all: $(BUILD)/mirror-observer
 
@@ -85,9 +85,24 @@ $(BUILD)/tests/support/%.o: tests/unit/support/%.c | $(SKELETONS)
 # Memory can be made to run out: tests/unit/support/scarce.h.
 SCARCE := $(patsubst %,-Wl$(comma)--wrap=%,malloc calloc realloc reallocarray strdup strndup)
 
-$(BUILD)/tests/unit/%: tests/unit/%.c $(UNIT_HELP) $(BUILD)/libobserver.a
+LIBRARY ?= $(BUILD)/libobserver.a
+
+$(BUILD)/tests/unit/%: tests/unit/%.c $(UNIT_HELP) $(LIBRARY)
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) $(NO_LTO) $(SCARCE) -Itests/unit -MMD -MP -o $@ $< $(UNIT_HELP) $(BUILD)/libobserver.a $(LDLIBS) -lcmocka
+	$(CC) $(ALL_CFLAGS) $(NO_LTO) $(SCARCE) -Itests/unit -MMD -MP -o $@ $< $(UNIT_HELP) $(LIBRARY) $(LDLIBS) -lcmocka
+
+# Do the unit tests notice when the code is wrong? scripts/mutate compiles one object anew for each mutant, and has the library
+# as a shared one, so that the test programs need not be linked again; what they replace in it is found in them (-rdynamic).
+MUTANTS ?= 200
+LINK_SHARED = $(CC) $(CFLAGS) $(SANITIZE) $(SCARCE) -shared -Wl,-soname,libobserver.so
+mutate:
+	scripts/mutate --count $(MUTANTS) $(addprefix --seed ,$(SEED)) $(if $(FOLDERS),--folders $(FOLDERS))
+
+$(BUILD)/libobserver.so: $(LIB_OBJS) $(BUILD)/obj/assets.o
+	$(LINK_SHARED) -o $@ $^ $(LDLIBS)
+
+print-mutate:
+	@: $(info $(CC) $(ALL_CFLAGS)) $(info $(LINK_SHARED)) $(info $(LDLIBS))
 
 # Programs that integration tests start.
 $(BUILD)/tests/%: tests/integration/%.c $(BUILD)/libobserver.a
@@ -236,6 +251,7 @@ clean:
 help:
 	@echo 'make           build $(BUILD)/mirror-observer'
 	@echo 'make check     unit tests (scripts/test runs everything, as root)'
+	@echo 'make mutate    do the unit tests notice when the code is wrong? MUTANTS (200), SEED, FOLDERS'
 	@echo 'make check-queue  queue depth and lag against the test proxy that knows the truth (as root)'
 	@echo 'make fuzz      all fuzzers, FUZZ_SECONDS (60) each'
 	@echo 'make check-differential  random sessions: client, server and observer agree (as root; STATEMENTS=, SEED=)'

@@ -11,36 +11,6 @@
 
 /* ------------------------------------------------------------------------------- birth and death */
 
-/* Nobody saw how its start-up went: as a failed connect is a failed request, so this is an unknown one. */
-static void forget_attempt(struct conn *conn, uint64_t now_ns)
-{
-	const struct session_request unknown = {.sent_ns = now_ns,
-						.done_ns = now_ns,
-						.outcome = OUTCOME_UNKNOWN,
-						.failure = FAILURE_NONE,
-						.kind = REQUEST_MIRRORED};
-
-	conn->attempting = false;
-	conn->owner->sink.request(conn->owner->sink.ctx, &conn->view, &unknown);
-}
-
-void conn_end(struct conn *conn, enum session_end how, uint64_t now_ns)
-{
-	if (conn->ended)
-		return;
-	stream_flush(conn->stream, now_ns);
-	if (conn->attempting && session_resyncing(conn->session))
-		forget_attempt(conn, now_ns);
-	if (conn->established && conn->attempting)
-		report_attempt(conn, how == SESSION_END_SERVER ? ATTEMPT_RESET
-				     : conn->asked             ? ATTEMPT_ABANDONED
-							       : ATTEMPT_OK);
-	session_close(conn->session, how, now_ns);
-	conn->ended = true;
-	report_state(conn);
-	conn->owner->sink.closed(conn->owner->sink.ctx, &conn->view);
-}
-
 static void wake(struct conn *conn)
 {
 	if (conn->awake)
@@ -78,7 +48,7 @@ static void evict_one(struct conns *conns, uint64_t now_ns)
 	for (int i = 0; conn && i < EVICTION_SAMPLE; i++, conn = conn->hh.next)
 		if (conn->last_ns < victim->last_ns)
 			victim = conn;
-	conn_end(victim, SESSION_END_UNKNOWN, now_ns);
+	report_end(victim, SESSION_END_UNKNOWN, now_ns);
 	conn_free(victim);
 	conns->totals.evicted++;
 }
@@ -184,7 +154,7 @@ static void conn_tick(struct conn *conn, uint64_t now_ns, bool complete)
 	if (complete)
 		session_tick(conn->session, now_ns);
 	if (conn->closer == CLOSER_CLIENT && now_ns > conn->closing_since_ns + HALF_CLOSED_NS)
-		conn_end(conn, SESSION_END_CLIENT, now_ns);
+		report_end(conn, SESSION_END_CLIENT, now_ns);
 	report_state(conn);
 }
 
@@ -215,7 +185,7 @@ void conns_lost(struct conns *conns, uint64_t sock, uint64_t now_ns)
 	HASH_FIND(hh, conns->table, &sock, sizeof(sock), conn);
 	if (!conn)
 		return;
-	conn_end(conn, SESSION_END_UNKNOWN, now_ns);
+	report_end(conn, SESSION_END_UNKNOWN, now_ns);
 	conn_free(conn);
 }
 
@@ -262,7 +232,7 @@ void conns_free(struct conns **conns)
 	if (!*conns)
 		return;
 	HASH_ITER (hh, (*conns)->table, conn, next) {
-		conn_end(conn, SESSION_END_UNKNOWN, conn->last_ns);
+		report_end(conn, SESSION_END_UNKNOWN, conn->last_ns);
 		conn_free(conn);
 	}
 	free(*conns);

@@ -2,9 +2,9 @@
 /*
  * conn_internal - what the parts of conn share. Included by conn*.c only.
  *
- *   conn.c         the table of connections: birth and death of an entry, time
- *   conn_record.c  what a record of the kernel changes in one connection
- *   conn_report.c  what the sink is told of it: state, attempt, role, and what stream and session find
+ *   conn.c         the table of connections: birth and death of an entry, time; calls the other two
+ *   conn_record.c  what a record of the kernel changes in one connection; calls the last
+ *   conn_report.c  what the sink is told of it: state, attempt, role, end, and what stream and session find
  */
 #ifndef MO_CONN_INTERNAL_H
 #define MO_CONN_INTERNAL_H
@@ -49,9 +49,6 @@ struct conns {
 	struct conns_totals totals;
 };
 
-/* Settles what is open and tells the sink; the entry stays. Harmless when it has ended. */
-void conn_end(struct conn *conn, enum session_end how, uint64_t now_ns);
-
 /* True for a connection that is about to begin, not one that existed before. */
 bool record_is_fresh(const struct event_open *open);
 void record_open(struct conn *conn, const struct event_open *open);
@@ -65,6 +62,8 @@ void record_data(struct conn *conn, const struct event_data *data);
 void report_state(struct conn *conn);
 /* Once for each attempt: further results are left out. */
 void report_attempt(struct conn *conn, enum conn_attempt result);
+/* Settles what is open and tells the sink; the entry stays. Harmless when it has ended. */
+void report_end(struct conn *conn, enum session_end how, uint64_t now_ns);
 /* It is nobody's, and not counted, until it is asked again whose it is. */
 void report_no_role(struct conn *conn);
 /* Asks whose connection it is, and with what options it is to be read. */

@@ -74,7 +74,7 @@ static void connecting(struct conn *conn, const struct event_state *state)
 		stream_base(conn->stream, state->h.send_pos, state->h.recv_pos);
 	} else if (state->new_state == TCP_CLOSE) {
 		report_attempt(conn, attempt_of_error(state->error));
-		conn_end(conn, SESSION_END_CLIENT, state->h.time);
+		report_end(conn, SESSION_END_CLIENT, state->h.time);
 	}
 }
 
@@ -118,7 +118,7 @@ void record_state(struct conn *conn, const struct event_state *state)
 	if (state->new_state == TCP_LAST_ACK ||
 	    (conn->closer == CLOSER_CLIENT &&
 	     (state->new_state == TCP_CLOSE || !session_busy(conn->session))))
-		conn_end(conn, end_of(conn), state->h.time);
+		report_end(conn, end_of(conn), state->h.time);
 }
 
 void record_eof(struct conn *conn, const struct event_state *eof)
@@ -129,14 +129,14 @@ void record_eof(struct conn *conn, const struct event_state *eof)
 		return;
 	if (eof->old_state != TCP_CLOSE)
 		stream_state(conn->stream, eof);
-	conn_end(conn, end_of(conn), eof->h.time);
+	report_end(conn, end_of(conn), eof->h.time);
 }
 
 void record_end(struct conn *conn, const struct event *event)
 {
 	if (!conn->established)
 		report_attempt(conn, ATTEMPT_ABANDONED);
-	conn_end(conn, end_of(conn), event->time);
+	report_end(conn, end_of(conn), event->time);
 }
 
 void record_data(struct conn *conn, const struct event_data *data)
@@ -149,5 +149,5 @@ void record_data(struct conn *conn, const struct event_data *data)
 	report_state(conn);
 	/* Nothing may tell of a Unix-domain socket's close: Terminate is its end. */
 	if (conn->unix_domain && session_terminated(conn->session))
-		conn_end(conn, SESSION_END_CLIENT, data->h.time);
+		report_end(conn, SESSION_END_CLIENT, data->h.time);
 }

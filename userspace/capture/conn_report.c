@@ -28,6 +28,36 @@ void report_attempt(struct conn *conn, enum conn_attempt result)
 	conn->owner->sink.attempt(conn->owner->sink.ctx, &conn->view, result, conn->last_ns);
 }
 
+/* Nobody saw how its start-up went: as a failed connect is a failed request, so this is an unknown one. */
+static void forget_attempt(struct conn *conn, uint64_t now_ns)
+{
+	const struct session_request unknown = {.sent_ns = now_ns,
+						.done_ns = now_ns,
+						.outcome = OUTCOME_UNKNOWN,
+						.failure = FAILURE_NONE,
+						.kind = REQUEST_MIRRORED};
+
+	conn->attempting = false;
+	conn->owner->sink.request(conn->owner->sink.ctx, &conn->view, &unknown);
+}
+
+void report_end(struct conn *conn, enum session_end how, uint64_t now_ns)
+{
+	if (conn->ended)
+		return;
+	stream_flush(conn->stream, now_ns);
+	if (conn->attempting && session_resyncing(conn->session))
+		forget_attempt(conn, now_ns);
+	if (conn->established && conn->attempting)
+		report_attempt(conn, how == SESSION_END_SERVER ? ATTEMPT_RESET
+				     : conn->asked             ? ATTEMPT_ABANDONED
+							       : ATTEMPT_OK);
+	session_close(conn->session, how, now_ns);
+	conn->ended = true;
+	report_state(conn);
+	conn->owner->sink.closed(conn->owner->sink.ctx, &conn->view);
+}
+
 /* ------------------------------------------------------------------------------------------ role */
 
 static void set_role(struct conn *conn, struct role role)

@@ -39,7 +39,7 @@ UNIT      := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/un
 
 TEST_PROGRAMS := $(patsubst tests/integration/%.c,$(BUILD)/tests/%,$(wildcard tests/integration/*.c))
 
-.PHONY: all axe unit test-programs check mutate print-mutate check-queue check-differential check-kernels lint clean-room install demo bench bench-attach bench-match bench-pipeline bench-results fuzz FORCE clean help print-cflags
+.PHONY: all skeletons axe unit test-programs check mutate print-mutate check-queue check-differential check-kernels lint clean-room install demo bench bench-attach bench-match bench-pipeline bench-results fuzz FORCE clean help print-cflags
 .SECONDARY:
 all: $(BUILD)/mirror-observer
 
@@ -77,6 +77,8 @@ $(BUILD)/bpf/%.bpf.o: bpf/%.bpf.c
 $(BUILD)/%.skel.h: $(BUILD)/bpf/%.bpf.o
 	$(BPFTOOL) gen skeleton $< name $*_bpf > $@.tmp
 	mv $@.tmp $@
+
+skeletons: $(SKELETONS)
 
 $(BUILD)/tests/support/%.o: tests/unit/support/%.c | $(SKELETONS)
 	@mkdir -p $(@D)
@@ -149,7 +151,7 @@ check-differential: all $(BUILD)/tests/mirror-proxy $(BUILD)/tests/differential
 # The attach modes on Debian's kernels, in virtual machines; there the programs as other compilers build them are loaded
 # as well. KERNELS="--kernel 6.1 --mode fexit" runs a part.
 KERNELS ?=
-COMPILERS := $(filter 14 16 17 18 19,$(patsubst /usr/bin/clang-%,%,$(wildcard /usr/bin/clang-1?)))
+COMPILERS := $(patsubst /usr/bin/clang-%,%,$(wildcard /usr/bin/clang-14 /usr/bin/clang-16 /usr/bin/clang-17 /usr/bin/clang-18 /usr/bin/clang-19))
 
 $(BUILD)/clang-%/observer.skel.h $(BUILD)/clang-%/kprobe.skel.h: bpf/observer.bpf.c bpf/kprobe.bpf.c $(wildcard bpf/*.h)
 	$(MAKE) BUILD=$(BUILD)/clang-$* CLANG=clang-$* $(BUILD)/clang-$*/observer.skel.h $(BUILD)/clang-$*/kprobe.skel.h

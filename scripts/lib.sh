@@ -7,6 +7,9 @@ ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 # shellcheck disable=SC2034
 PYTHON=/usr/bin/python3 # Debian's, which sees the packages that scripts/setup installs
 
+# bpftool and nft lie where a plain su does not look; and in an empty environment make would see no PATH at all.
+export PATH="$PATH:/usr/sbin:/sbin"
+
 say() { printf '%s\n' "$*"; }
 die() {
 	printf '%s: %s\n' "${0##*/}" "$1" >&2

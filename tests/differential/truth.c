@@ -22,6 +22,7 @@ void truth_success(struct truth *truth, struct truth_request *request, const cha
 	/* pg_stat_statements counts neither these nor function calls */
 	if (*tag && strncmp(tag, "PREPARE", 8) != 0 && strncmp(tag, "DEALLOCATE", 10) != 0)
 		truth->comparable++;
+	truth->deallocates += strncmp(tag, "DEALLOCATE", 10) == 0;
 }
 
 static void count_sqlstate(struct truth *truth, const char *sqlstate)
@@ -134,9 +135,9 @@ void truth_print_json(const struct truth *truth, FILE *out)
 	fprintf(out,
 		"},\n \"ignored\": %" PRIu64 ", \"upkeep\": %" PRIu64 ", \"connections\": %" PRIu64
 		", \"startup_errors\": %" PRIu64 ", \"comparable\": %" PRIu64 ", \"uncertain\": %" PRIu64
-		",\n \"errors\": {",
+		", \"deallocates\": %" PRIu64 ",\n \"errors\": {",
 		truth->ignored, truth->upkeep, truth->connections, truth->startup_errors, truth->comparable,
-		truth->uncertain);
+		truth->uncertain, truth->deallocates);
 	comma = "";
 	for (int i = 0; i < TRUTH_SQLSTATES && truth->errors[i].count; i++, comma = ", ")
 		fprintf(out, "%s\"%s\": %" PRIu64, comma, truth->errors[i].sqlstate, truth->errors[i].count);

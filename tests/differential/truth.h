@@ -26,6 +26,7 @@ struct truth {
 	/* Calls that pg_stat_statements must have counted; of these it may lack `uncertain`: it counts a
 	 * SELECT of the extended protocol when its portal is dropped, and never if an error drops it. */
 	uint64_t comparable, uncertain;
+	uint64_t deallocates; /* not in comparable: counted by PostgreSQL 17 and later only */
 	struct {
 		char sqlstate[6];
 		uint64_t count;

@@ -46,9 +46,10 @@ lc_messages = 'C'
 
 
 class Server:
-    """host, port; database `app` owned by the superuser `postgres`, trusted from 127.0.0.1."""
+    """host, port, version; database `app` owned by the superuser `postgres`, trusted from 127.0.0.1."""
 
     host = "127.0.0.1"
+    version = VERSION  # the major one
 
     def __init__(self, directory, name, settings=""):
         self.name = name

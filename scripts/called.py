@@ -191,8 +191,11 @@ def functions_of(text):
 
 def behind(words, own):
     """The program that a function is given to run: the first word that is neither quoted nor a function."""
-    names = [word for word in words[1:] if NAME.fullmatch(word) and word not in own]
-    return names[:1] if own.get(words[0]) else []
+    if own.get(words[0]):
+        for word in words[1:]:
+            if word not in own and not word.startswith('"'):
+                return [word] if NAME.fullmatch(word) else []
+    return []
 
 
 def in_shell(text, functions=None):

@@ -66,7 +66,11 @@ def test_the_unit_is_as_exposed_as_documented(unit):
     score = re.search(r"Overall exposure level for \S+: ([\d.]+)", done.stdout)
     assert score, done.stdout + done.stderr
     with open(f"{ROOT}/docs/architecture.md", encoding="utf-8") as file:
-        assert f"exposure level {score.group(1)}" in file.read()
+        documented = dict(re.findall(r"systemd\s(\d+): exposure level ([\d.]+)", file.read()))
+    version = analyze("--version").stdout.split()[1]
+    if version not in documented:
+        pytest.skip(f"docs/architecture.md names no exposure level for systemd {version}")
+    assert score.group(1) == documented[version]
 
 
 def test_unit_and_manifest_give_the_two_capabilities_and_no_other(unit, manifest):

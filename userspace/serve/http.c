@@ -47,8 +47,7 @@ const char *http_error(void)
 	return error_text;
 }
 
-/* --------------------------------------------------------------------------------------------------- replies
- */
+/* -------------------------------------------------------------------------------------------- replies */
 
 static void add_headers(struct MHD_Response *response, const char *content_type)
 {
@@ -121,8 +120,7 @@ static enum MHD_Result send_reply(struct MHD_Connection *connection, struct http
 	return result;
 }
 
-/* -------------------------------------------------------------------------------------------------- requests
- */
+/* ------------------------------------------------------------------------------------------- requests */
 
 static enum MHD_Result join_accept(void *ctx, enum MHD_ValueKind kind, const char *name, const char *value)
 {
@@ -304,7 +302,8 @@ static void on_connection(void *ctx, struct MHD_Connection *connection, void **c
 			  enum MHD_ConnectionNotificationCode what)
 {
 	struct http *http = ctx;
-	const union MHD_ConnectionInfo *fd, *peer;
+	const union MHD_ConnectionInfo *info;
+	int fd;
 
 	if (what == MHD_CONNECTION_NOTIFY_CLOSED) {
 		if (*client)
@@ -312,13 +311,14 @@ static void on_connection(void *ctx, struct MHD_Connection *connection, void **c
 		*client = NULL;
 		return;
 	}
-	fd = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
-	peer = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
-	if (!fd || !peer)
+	info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+	fd = info ? info->connect_fd : -1; /* the next question overwrites the answer (libmicrohttpd 1.0) */
+	info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+	if (fd < 0 || !info)
 		return;
-	*client = clients_add(http->clients, fd->connect_fd, peer->client_addr, clock_ms());
+	*client = clients_add(http->clients, fd, info->client_addr, clock_ms());
 	if (!*client)
-		shutdown(fd->connect_fd, SHUT_RDWR); /* without memory nobody could limit it */
+		shutdown(fd, SHUT_RDWR); /* without memory nobody could limit it */
 }
 
 __attribute__((format(printf, 2, 0))) static void on_log(void *ctx, const char *format, va_list args)
@@ -330,8 +330,7 @@ __attribute__((format(printf, 2, 0))) static void on_log(void *ctx, const char *
 	log_debug("http: %s", line);
 }
 
-/* --------------------------------------------------------------------------------------------------- opening
- */
+/* -------------------------------------------------------------------------------------------- opening */
 
 /* Returns the descriptors that the process may open, after raising the soft limit towards `wanted`. */
 static unsigned int raise_files(unsigned int wanted)

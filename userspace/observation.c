@@ -36,8 +36,8 @@
  */
 static const struct session_options session_bounds = {
     .queue_max = 65536,
-    .prepared_max = 1024,
-    .prepared_bytes = 1 << 20,
+    .prepared_max = 65536,
+    .prepared_bytes = 8 << 20,
     .provisional_max = 256,
 };
 

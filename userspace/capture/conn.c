@@ -220,6 +220,7 @@ int conns_new(struct conns **out, const struct conns_options *options, const str
 		return -ENOMEM;
 	conns->options = *options;
 	conns->options.session.ignored = report_ignored;
+	conns->options.session.may_ignore = report_may_ignore;
 	conns->sink = *sink;
 	*out = conns;
 	return 0;

@@ -55,6 +55,8 @@ struct conn_sink {
 	/* The path of a Unix-domain target, by event_open.target; with classify_ctx. */
 	const char *(*path)(void *ctx, uint32_t target);
 	bool (*ignored)(void *ctx, const struct role *role, const char *text, size_t len);
+	/* As session_options.may_ignore. */
+	bool (*may_ignore)(void *ctx, const struct role *role, const char *text, size_t len, const char *tag);
 	uint64_t (*request_timeout_ns)(void *ctx, const struct role *role);
 	enum session_results (*results)(void *ctx, const struct role *role);
 	/* The gauge of open connections: one more in state now (was < 0: newly counted; now < 0: gone). */
@@ -68,6 +70,8 @@ struct conn_sink {
 	void (*request)(void *ctx, const struct conn_view *conn, const struct session_request *request);
 	void (*error)(void *ctx, const struct conn_view *conn, const struct session_error *error);
 	void (*note)(void *ctx, const struct conn_view *conn, enum session_note note);
+	/* As session_sink.blind. */
+	void (*blind)(void *ctx, const struct conn_view *conn, uint64_t ns);
 	void (*closed)(void *ctx, const struct conn_view *conn);
 };
 

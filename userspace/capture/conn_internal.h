@@ -70,6 +70,8 @@ void report_no_role(struct conn *conn);
 void report_role(struct conn *conn);
 /* session_options.ignored, which is asked of the sink; ctx is the connection. */
 bool report_ignored(void *ctx, const char *text, size_t len);
+/* session_options.may_ignore, likewise. */
+bool report_may_ignore(void *ctx, const char *text, size_t len, const char *tag);
 struct session_sink report_session(struct conn *conn);
 struct stream_sink report_stream(struct conn *conn);
 

@@ -142,6 +142,20 @@ bool report_ignored(void *ctx, const char *text, size_t len)
 	return conn->owner->sink.ignored(conn->owner->sink.ctx, &conn->view.role, text, len);
 }
 
+bool report_may_ignore(void *ctx, const char *text, size_t len, const char *tag)
+{
+	struct conn *conn = ctx;
+
+	return conn->owner->sink.may_ignore(conn->owner->sink.ctx, &conn->view.role, text, len, tag);
+}
+
+static void on_blind(void *ctx, uint64_t ns)
+{
+	struct conn *conn = ctx;
+
+	conn->owner->sink.blind(conn->owner->sink.ctx, &conn->view, ns);
+}
+
 /* The rest goes on as it is, with the connection beside it. */
 #define FORWARD(name, type)                                                        \
 	static void on_##name(void *ctx, const struct type *value)                 \
@@ -200,7 +214,8 @@ struct session_sink report_session(struct conn *conn)
 				     .statement = on_statement,
 				     .request = on_request,
 				     .error = on_error,
-				     .note = on_note};
+				     .note = on_note,
+				     .blind = on_blind};
 }
 
 struct stream_sink report_stream(struct conn *conn)

@@ -5,6 +5,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "sql/sqltext.h"
+
 /* ----------------------------------------------------------------------------------------------------------
  * requests */
 
@@ -78,7 +80,8 @@ static void on_statement(void *ctx, const struct conn_view *conn, const struct s
 		}
 		(*stats_cell(&target->statements, statement->outcome))++;
 		(*stats_cell(&target->kinds, stats_kind(statement->tag)))++;
-		if (statement->outcome != OUTCOME_UNKNOWN && statement->done_ns >= statement->sent_ns)
+		if (statement->outcome != OUTCOME_UNKNOWN && statement->sent_ns &&
+		    statement->done_ns >= statement->sent_ns)
 			stats_histogram_add(&target->duration, us);
 	}
 }
@@ -165,6 +168,14 @@ static void on_note(void *ctx, const struct conn_view *conn, enum session_note n
 	note_cluster(cluster, &conn->role, note);
 }
 
+static void on_blind(void *ctx, const struct conn_view *conn, uint64_t ns)
+{
+	struct clusters *clusters = ctx;
+
+	FOR_EACH_CLUSTER(clusters, &conn->role, cluster)
+	target_stats(cluster, &conn->role)->blind.value += ns / 1000;
+}
+
 static void on_closed(void *ctx, const struct conn_view *conn)
 {
 	members_leave(ctx, conn);
@@ -183,13 +194,13 @@ static void on_answered(void *ctx, const struct conn_view *conn, const struct se
 /* -------------------------------------------------------------------------------------- what is asked about
  * a cluster */
 
+#define SPACE " \t\r\n\f\v"
+
 static bool same_text(const char *want, const char *text, size_t len)
 {
-	static const char space[] = " \t\r\n\f\v";
-
-	while (len && strchr(space, text[0]))
+	while (len && strchr(SPACE, text[0]))
 		text++, len--;
-	while (len && strchr(space, text[len - 1]))
+	while (len && strchr(SPACE, text[len - 1]))
 		len--;
 	return strlen(want) == len && strncasecmp(want, text, len) == 0;
 }
@@ -202,6 +213,41 @@ static bool ignored(void *ctx, const struct role *role, const char *text, size_t
 	for (size_t i = 0; i < cluster->config->ignore_count; i++)
 		if (same_text(cluster->config->ignore_statements[i], text, len))
 			return true;
+	return false;
+}
+
+/* A text that begins so may go on to be this one, or a space behind it. */
+static bool may_become(const char *want, const char *text, size_t len)
+{
+	size_t whole = strlen(want), common = len < whole ? len : whole;
+
+	return strncasecmp(want, text, common) == 0 && strspn(text + common, SPACE) >= len - common;
+}
+
+/* Texts that run no command, like ";", have no tag; and what tag one has the text need not tell. */
+static bool may_have_tag(const char *want, const char *tag)
+{
+	struct sqltext scan;
+
+	if (want[strspn(want, ";" SPACE)] == 0)
+		return false;
+	sqltext_scan(want, strlen(want), &scan);
+	return !scan.tag || !strcmp(scan.tag, tag);
+}
+
+static bool may_ignore(void *ctx, const struct role *role, const char *text, size_t len, const char *tag)
+{
+	struct clusters *clusters = ctx;
+
+	while (len && strchr(SPACE, *text))
+		text++, len--;
+	FOR_EACH_CLUSTER(clusters, role, cluster)
+	for (size_t i = 0; i < cluster->config->ignore_count; i++) {
+		const char *want = cluster->config->ignore_statements[i];
+
+		if (tag ? may_have_tag(want, tag) : may_become(want, text, len))
+			return true;
+	}
 	return false;
 }
 
@@ -246,6 +292,7 @@ struct conn_sink clusters_sink(struct clusters *clusters)
 {
 	return (struct conn_sink){.ctx = clusters,
 				  .ignored = ignored,
+				  .may_ignore = may_ignore,
 				  .request_timeout_ns = request_timeout_ns,
 				  .results = results,
 				  .state = on_state,
@@ -257,5 +304,6 @@ struct conn_sink clusters_sink(struct clusters *clusters)
 				  .request = on_request,
 				  .error = on_error,
 				  .note = on_note,
+				  .blind = on_blind,
 				  .closed = on_closed};
 }

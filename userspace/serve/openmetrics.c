@@ -11,7 +11,7 @@
 #include "verdict/quantile.h"
 
 enum scope { SCOPE_CLUSTER, SCOPE_TARGET, SCOPE_OBSERVER };
-enum kind { KIND_counter, KIND_gauge, KIND_timestamp, KIND_histogram, KIND_ratio };
+enum kind { KIND_counter, KIND_gauge, KIND_timestamp, KIND_seconds, KIND_histogram, KIND_ratio };
 
 /* One line of counters.def. */
 struct row {
@@ -121,7 +121,7 @@ static void write_cells(struct exposition *x, const struct row *row, const struc
 	for (size_t i = 0; i < row->value_count; i++) {
 		all[n] = (struct exposition_label){*row->label ? row->label : NULL, row->values[i]};
 		all[n + 1].name = NULL;
-		if (row->kind == KIND_timestamp)
+		if (row->kind == KIND_timestamp || row->kind == KIND_seconds)
 			exposition_decimal(x, all, cells[i], 6);
 		else
 			exposition_integer(x, all, cells[i]);
@@ -183,7 +183,7 @@ static void begin_row(struct exposition *x, const struct row *row)
 	static const enum exposition_type types[] = {
 	    [KIND_counter] = EXPOSITION_COUNTER, [KIND_gauge] = EXPOSITION_GAUGE,
 	    [KIND_timestamp] = EXPOSITION_GAUGE, [KIND_histogram] = EXPOSITION_HISTOGRAM,
-	    [KIND_ratio] = EXPOSITION_HISTOGRAM,
+	    [KIND_ratio] = EXPOSITION_HISTOGRAM, [KIND_seconds] = EXPOSITION_COUNTER,
 	};
 
 	exposition_family(x, row->name, types[row->kind], row->help);

@@ -30,6 +30,7 @@ static void reset_gauges(struct stats *s)
 {
 #define RESET_gauge(set) memset(&(set), 0, sizeof(set));
 #define RESET_counter(set)
+#define RESET_seconds(set)
 #define RESET_timestamp(set)
 #define RESET_histogram(set)
 #define RESET_ratio(set)

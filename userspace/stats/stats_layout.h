@@ -88,6 +88,7 @@ STATS_LABEL_STRUCT(TABLE)
 
 #define STATS_TYPE_counter(SET)                          struct stats_##SET
 #define STATS_TYPE_gauge(SET)                            struct stats_##SET
+#define STATS_TYPE_seconds(SET)                          struct stats_##SET
 #define STATS_TYPE_timestamp(SET)                        struct stats_##SET
 #define STATS_TYPE_histogram(SET)                        struct stats_histogram
 #define STATS_TYPE_ratio(SET)                            struct stats_ratio

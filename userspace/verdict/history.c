@@ -118,6 +118,7 @@ SUBTRACT_SET(ratio)
 #define SUBTRACT_counter(SET, a, b)                   subtract_##SET(a, b)
 #define SUBTRACT_gauge(SET, a, b)                     ((void)(a), (void)(b), false)
 #define SUBTRACT_timestamp(SET, a, b)                 ((void)(a), (void)(b), false)
+#define SUBTRACT_seconds                              SUBTRACT_counter
 #define SUBTRACT_histogram(SET, a, b)                 subtract_histogram(a, b)
 #define SUBTRACT_ratio(SET, a, b)                     subtract_ratio(a, b)
 #define SUBTRACT(field, SET, label, name, type, help) fell |= SUBTRACT_##type(SET, &now->field, &then->field);

@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: MIT */
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "wire/session_internal.h"
+
+#define BLIND_STEP_NS  1000000ull    /* told in steps of at least this */
+#define SILENCE_MAX_NS 1000000000ull /* a connection that is silent for longer misses nothing */
 
 int session_new(struct session **out, const struct session_options *options, const struct session_sink *sink,
 		bool fresh)
@@ -21,9 +25,8 @@ int session_new(struct session **out, const struct session_options *options, con
 	framer_init(&session->back, session_backend_rule);
 	session->front.untyped = fresh;
 	session->front_begins = session->back_begins = true;
-	session->front_lost = session->back_lost = !fresh;
 	session->startup_seen = session->startup_done = !fresh;
-	session->pairing = fresh ? PAIRING_CERTAIN : PAIRING_BLIND;
+	session->state = fresh ? SESSION_STARTUP : SESSION_BLIND;
 	prepared_init(&session->statements, options->prepared_max, options->prepared_bytes);
 	prepared_init(&session->portals, PORTALS_MAX, options->prepared_bytes);
 	session_set_options(session, options);
@@ -37,7 +40,7 @@ void session_free(struct session **pointer)
 
 	if (!session)
 		return;
-	session_stop(session);
+	session_stop(session, TURN_ENDED);
 	querytext_hash_done(&session->hash);
 	result_free(session);
 	free(session);
@@ -59,20 +62,55 @@ void session_note(struct session *session, enum session_note note)
 	session->sink.note(session->sink.ctx, note);
 }
 
-/* Nothing more is decoded; gives back all that decoding needs. */
-void session_stop(struct session *session)
+/* What must hold of every state. */
+static bool coherent(const struct session *session)
 {
-	outbox_release(session, false); /* what was still to be proven */
-	session->pairing = PAIRING_NONE;
+	enum session_state state = session->state;
+
+	return (session_state_pairs(state) || !session->pipeline.count) &&
+	       (session_state_decodes(state) || !session->pipeline.items) &&
+	       (!session_state_certain(state) || !session->told.unproven) &&
+	       (state == SESSION_PROVISIONAL || !session->held_pairs.count) &&
+	       (!session->held_outcomes.count || session->told.unproven) &&
+	       (state != SESSION_ALIGNED || session->startup_done) &&
+	       (state != SESSION_STARTUP || !session->startup_done) &&
+	       ((state == SESSION_ENCRYPTED) == (session->transport == TRANSPORT_ENCRYPTED) ||
+		state == SESSION_ENDED);
+}
+
+bool session_coherent(const struct session *session)
+{
+	return coherent(session) && session->state < SESSION_STATES;
+}
+
+void session_turn(struct session *session, enum session_turn turn)
+{
+	enum session_state next = session_state_after(session->state, turn);
+
+#ifdef __SANITIZE_ADDRESS__ /* a debug build */
+	assert(next < SESSION_STATES);
+#endif
+	session->state = next < SESSION_STATES ? next : SESSION_ENDED;
+}
+
+/* Gives back all that decoding needs. */
+void session_stop(struct session *session, enum session_turn why)
+{
+	/* what was still to be proven */
+	outbox_release(session, &session->held_pairs, RELEASE_UNKNOWN);
+	outbox_release(session, &session->held_outcomes, RELEASE_UNKNOWN);
+	session_turn(session, why);
 	framer_reset(&session->front);
 	framer_reset(&session->back);
 	pipeline_clear(&session->pipeline);
+	ledger_clear(&session->ledger);
 	prepared_clear(&session->statements);
 	prepared_clear(&session->portals);
 	free(session->suspended);
 	session->suspended = NULL;
 	session->suspended_count = 0;
 	memset(&session->request, 0, sizeof(session->request));
+	memset(&session->told, 0, sizeof(session->told));
 	session->cycles = 0;
 }
 
@@ -83,21 +121,21 @@ static void encrypted(struct session *session)
 	session->transport = TRANSPORT_ENCRYPTED;
 	session->startup_seen = true; /* it will never show */
 	session_note(session, NOTE_ENCRYPTED);
-	session_stop(session);
+	session_stop(session, TURN_ENCRYPTED);
 }
 
 /* Bytes that begin no message: not PostgreSQL at all, or framing went astray. */
-static void invalid(struct session *session, bool front, bool back)
+static void invalid(struct session *session, enum session_turn turn)
 {
-	if (back && session->encryption_failed) /* servers before 7.4 say so in the form of protocol 2 */
-		session_note(session, NOTE_STARTUP_ERROR);
+	if (turn == TURN_BACK_LOST && session->encryption_failed)
+		session_note(session, NOTE_STARTUP_ERROR); /* servers before 7.4 say so in protocol 2 */
 	else
-		session_note(session, session->pairing == PAIRING_PROVISIONAL ? NOTE_SURPLUS_REPLY
-									      : NOTE_DECODE_ERROR);
+		session_note(session,
+			     session_state_certain(session->state) ? NOTE_DECODE_ERROR : NOTE_SURPLUS_REPLY);
 	if (!session->startup_seen)
-		session_stop(session);
+		session_stop(session, TURN_ENDED);
 	else
-		resync_lose(session, front, back);
+		session_lose(session, turn);
 }
 
 static const uint8_t nothing[1];
@@ -106,7 +144,7 @@ static void pump_sent(struct session *session, const uint8_t *data, size_t len)
 {
 	struct frame frame;
 
-	while (session->pairing != PAIRING_NONE && !session->front_lost) {
+	while (session_state_front_framed(session->state)) {
 		switch (framer_next(&session->front, &data, &len, &frame)) {
 		case FRAMER_MORE:
 			return;
@@ -120,7 +158,7 @@ static void pump_sent(struct session *session, const uint8_t *data, size_t len)
 			session_frontend_tail(session, &frame);
 			break;
 		case FRAMER_INVALID:
-			invalid(session, true, false);
+			invalid(session, TURN_FRONT_LOST);
 			return;
 		}
 	}
@@ -130,12 +168,12 @@ static void pump_received(struct session *session, const uint8_t *data, size_t l
 {
 	struct frame frame;
 
-	while (session->pairing != PAIRING_NONE && !session->back_lost) {
+	while (session_state_back_framed(session->state)) {
 		switch (framer_next(&session->back, &data, &len, &frame)) {
 		case FRAMER_MORE:
 			return;
 		case FRAMER_INVALID:
-			invalid(session, false, true);
+			invalid(session, TURN_BACK_LOST);
 			return;
 		case FRAMER_HEAD:
 			session_row_head(session);
@@ -150,18 +188,33 @@ static void pump_received(struct session *session, const uint8_t *data, size_t l
 	}
 }
 
+/* Time that goes by blind: up to these bytes, at most SILENCE_MAX_NS of silence; over a gap all of it. */
+static void pass_time(struct session *session, uint64_t time_ns, bool gap)
+{
+	uint64_t since_ns =
+	    session->bytes_ns && time_ns > session->bytes_ns ? time_ns - session->bytes_ns : 0;
+
+	session->now_ns = time_ns;
+	session->bytes_ns = time_ns;
+	if (session->state != SESSION_BLIND || !session->sink.blind || !since_ns)
+		return;
+	if (!gap && since_ns > SILENCE_MAX_NS)
+		since_ns = SILENCE_MAX_NS;
+	session->blind_ns += since_ns;
+	if (session->blind_ns < BLIND_STEP_NS)
+		return;
+	session->sink.blind(session->sink.ctx, session->blind_ns);
+	session->blind_ns = 0;
+}
+
 void session_sent(struct session *session, const uint8_t *data, size_t len, uint64_t time_ns, bool last)
 {
-	if (session->pairing == PAIRING_NONE || !len)
+	if (!session_state_decodes(session->state) || !len)
 		return;
-	session->now_ns = time_ns;
-	if (session->pairing == PAIRING_BLIND)
-		resync_blind_quiet(session);
+	pass_time(session, time_ns, false);
 	if (session->front.untyped && framer_between(&session->front) && data[0] == 0x16)
 		encrypted(session); /* TLS from the first byte on: no start-up packet begins so */
-	else if (session->front_lost)
-		resync_blind_sent(session, data, len, last);
-	else
+	else if (session_state_front_framed(session->state) || regain_sent(session, data, len, last))
 		pump_sent(session, data, len);
 	session->front_begins = last;
 }
@@ -182,129 +235,42 @@ void session_received(struct session *session, const uint8_t *data, size_t len, 
 {
 	size_t taken = 0;
 
-	if (session->pairing == PAIRING_NONE || !len)
+	if (!session_state_decodes(session->state) || !len)
 		return;
-	session->now_ns = session->progress_ns = time_ns;
-	if (session->pairing == PAIRING_BLIND)
-		resync_blind_quiet(session);
+	pass_time(session, time_ns, false);
+	session->progress_ns = time_ns;
 	if (session->encryption_asked)
 		taken = take_encryption_answer(session, data[0]);
-	pump_received(session, data + taken, len - taken);
-	if (session->pairing == PAIRING_BLIND)
-		resync_blind_received(session, data, len, last);
+	if (session_state_back_framed(session->state) || regain_received(session, data, len, last))
+		pump_received(session, data + taken, len - taken);
 	session->back_begins = last;
 }
 
 void session_sent_gap(struct session *session, uint64_t len, uint64_t time_ns)
 {
-	if (session->pairing == PAIRING_NONE || !len)
+	if (!session_state_decodes(session->state) || !len)
 		return;
 	session->now_ns = time_ns;
-	if (!session->front_lost && framer_gap(&session->front, len))
+	if (session_state_front_framed(session->state) && framer_gap(&session->front, len))
 		pump_sent(session, nothing, 0);
 	else
-		resync_lose(session, true, false);
-	session->front_begins = false;
+		session_lose(session, TURN_FRONT_LOST);
+	pass_time(session, time_ns, true);
+	session->front_begins = true;
 }
 
 void session_received_gap(struct session *session, uint64_t len, uint64_t time_ns)
 {
-	if (session->pairing == PAIRING_NONE || !len)
+	if (!session_state_decodes(session->state) || !len)
 		return;
 	session->now_ns = session->progress_ns = time_ns;
-	if (!session->back_lost && framer_gap(&session->back, len))
+	if (session_state_back_framed(session->state) && framer_gap(&session->back, len))
 		pump_received(session, nothing, 0);
 	else
-		resync_lose(session, false, true);
+		session_lose(session, TURN_BACK_LOST);
+	pass_time(session, time_ns, true);
 	session->tail_len = 0;
-	session->back_begins = false;
-}
-
-/* ------------------------------------------------------------------------------------------ time */
-
-/* The client waits for the server, which is not waiting for COPY data in turn. */
-static bool waits(const struct session *session)
-{
-	if (session->copy == COPY_IN || session->copy == COPY_BOTH)
-		return session->copy_ends;
-	return session->cycles;
-}
-
-/* Items [first, end) belong to one request; returns end, or first when the request is not overdue. */
-static uint32_t overdue_end(const struct session *session, uint32_t first, uint64_t since_ns)
-{
-	uint64_t asked_ns = UINT64_MAX;
-
-	for (uint32_t i = first; i < session->pipeline.count; i++) {
-		const struct item *item = pipeline_at(&session->pipeline, i);
-
-		if (item_ends_cycle(item) && item->kind != ITEM_STARTUP)
-			asked_ns = item->sent_ns;
-		if (item_ends_cycle(item) && (item->flags & ITEM_BOUNDARY))
-			return asked_ns <= since_ns ? i + 1 : first;
-	}
-	return asked_ns <= since_ns ? session->pipeline.count : first;
-}
-
-static void settle_overdue(struct session *session, uint32_t first, uint32_t end)
-{
-	static const struct fault timeout = {.outcome = OUTCOME_FAILURE, .type = FAILURE_TIMEOUT};
-	struct request fresh = {0};
-	struct request *request = first || !session->request.open ? &fresh : &session->request;
-	bool already = pipeline_at(&session->pipeline, end - 1)->flags & ITEM_SETTLED;
-
-	for (uint32_t i = first; i < end; i++) {
-		struct item *item = pipeline_at(&session->pipeline, i);
-		struct answer answer = i ? (struct answer){0} : session->answer;
-
-		account_touch(request, item);
-		if (item_is_query(item) && !(item->flags & ITEM_SETTLED) && !answer.failed) {
-			account_statement(session, item, &timeout, NULL);
-			answer.statements++;
-			account_fault(&answer.fault, &timeout);
-			account_query(session, item, &answer, false);
-		}
-		item->flags |= ITEM_SETTLED;
-	}
-	if (already || !request->open || request->settled)
-		return;
-	account_fault(&request->fault, &timeout);
-	account_emit_request(session, request);
-	request->late = true;
-}
-
-/* What a silent connection leaves unproven is told as what it is: unknown. */
-static void release_unproven(struct session *session, uint64_t now_ns)
-{
-	uint64_t timeout_ns = session->options.request_timeout_ns;
-
-	if (session->pairing != PAIRING_PROVISIONAL || !session->held_count || session->pipeline.count)
-		return;
-	if (now_ns >= session->progress_ns + (timeout_ns ? timeout_ns : UNPROVEN_NS))
-		outbox_release(session, false);
-}
-
-void session_tick(struct session *session, uint64_t now_ns)
-{
-	uint64_t timeout_ns = session->options.request_timeout_ns;
-	uint32_t first = 0, end;
-
-	release_unproven(session, now_ns);
-	if (!timeout_ns || session->pairing == PAIRING_NONE || session->pairing == PAIRING_BLIND ||
-	    !waits(session) || now_ns < session->progress_ns + timeout_ns)
-		return;
-	session->now_ns = now_ns;
-	for (; first < session->pipeline.count; first = end) {
-		end = overdue_end(session, first, now_ns - timeout_ns);
-		if (end == first)
-			break;
-		settle_overdue(session, first, end);
-	}
-}
-
-bool session_waits(const struct session *session)
-{
-	return session->pipeline.count || session->held_count;
+	session->back_begins = true; /* a gap ends where a record begins */
 }
 
 /* ------------------------------------------------------------------------------------------ the end */
@@ -325,26 +291,43 @@ static struct fault close_fault(const struct session *session, enum session_end 
 	return fault;
 }
 
+/* What was never told apart is unknown, as far as it was seen. */
+static void close_unpaired(struct session *session, const struct fault *fault)
+{
+	const struct fault unknown = {.outcome = OUTCOME_UNKNOWN, .type = FAILURE_NONE};
+
+	/* Its Terminate may be what was lost. */
+	bool certain = fault->outcome != OUTCOME_SUCCESS && session_state_front_framed(session->state);
+
+	answers_close(session, certain ? fault : &unknown);
+	if (session->ledger.open_queries)
+		ledger_cycle(&session->ledger, false);
+	session->ledger.minimum = session->ledger.outstanding;
+	session_settle_lost(session);
+}
+
 void session_close(struct session *session, enum session_end how, uint64_t now_ns)
 {
 	struct fault fault;
 
-	if (session->pairing == PAIRING_NONE)
+	if (!session_state_decodes(session->state)) {
+		session_stop(session, TURN_ENDED);
 		return;
+	}
 	session->now_ns = now_ns;
 	if (how == SESSION_END_SERVER && session->terminated)
 		how = SESSION_END_CLIENT;
-	if (session->pairing == PAIRING_PROVISIONAL) {
-		outbox_release(session, false);
-		session->pairing = PAIRING_BLIND;
-	}
+	if (session->state == SESSION_PROVISIONAL)
+		session_assume_aligned(session);
 	session_settle_head(session);
 	fault = close_fault(session, how);
 	if (!session->startup_done)
 		memset(&session->request, 0, sizeof(session->request));
-	else
+	else if (session_state_certain(session->state))
 		account_settle_all(session, &fault);
-	session_stop(session);
+	else
+		close_unpaired(session, &fault);
+	session_stop(session, TURN_ENDED);
 }
 
 enum transport session_transport(const struct session *session)
@@ -354,7 +337,12 @@ enum transport session_transport(const struct session *session)
 
 bool session_resyncing(const struct session *session)
 {
-	return session->pairing == PAIRING_BLIND || session->pairing == PAIRING_PROVISIONAL;
+	return session_state_decodes(session->state) && !session_state_certain(session->state);
+}
+
+enum session_state session_state(const struct session *session)
+{
+	return session->state;
 }
 
 bool session_terminated(const struct session *session)
@@ -364,6 +352,9 @@ bool session_terminated(const struct session *session)
 
 bool session_busy(const struct session *session)
 {
-	return session->pipeline.count || session->request.open ||
-	       (session->pairing == PAIRING_BLIND && (session->blind.cycles || session->blind.partial));
+	if (session_state_certain(session->state))
+		return session->pipeline.count || session->request.open;
+	return session_state_decodes(session->state) &&
+	       (session->told.request.open || session->mid_batch || !session->back_idle ||
+		!ledger_idle(&session->ledger));
 }

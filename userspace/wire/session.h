@@ -6,7 +6,12 @@
  * Pairs what the client (the proxy) sent with what the server answered through one FIFO per connection, as
  * the PostgreSQL manual's "Message Flow" lays down, and hands finished statements and requests to a sink.
  * Knows nothing of sockets, clusters or metrics. It never guesses: what it could not see ends as
- * OUTCOME_UNKNOWN.
+ * OUTCOME_UNKNOWN. Where it stands is one of the states in session_state.h.
+ *
+ * After a loss outcomes come from the answers alone, each CommandComplete and each ErrorResponse is one,
+ * until pairing is proven again; they then have neither query_serial nor sent_ns, and their queries are
+ * answered as unknown. Requests that were seen and whose answers were lost are unknown once it is known how
+ * many.
  *
  * Words (one meaning each, here and in the metrics):
  *   query      one Query, Execute or FunctionCall message of the client; "sent" when the send with its last
@@ -42,6 +47,7 @@
 #include <stdint.h>
 
 #include "wire/failure.h"
+#include "wire/session_state.h"
 
 /* Label values of `status`; the order is that of STATUS in counters.def. */
 enum outcome { OUTCOME_SUCCESS, OUTCOME_FAILURE, OUTCOME_UNKNOWN, OUTCOMES };
@@ -93,8 +99,9 @@ enum session_results { RESULTS_OFF, RESULTS_ORDERED, RESULTS_SET };
 #define SESSION_TEXT_MAX 16384
 
 struct session_statement {
-	uint64_t query_serial;
-	uint64_t sent_ns, done_ns;
+	uint64_t query_serial; /* 0: which it was is not known */
+	uint64_t sent_ns;      /* 0: not known */
+	uint64_t done_ns;
 	enum outcome outcome;
 	enum failure_type failure; /* FAILURE_NONE unless outcome is OUTCOME_FAILURE */
 	char sqlstate[6];          /* "" where there is none */
@@ -155,6 +162,8 @@ struct session_sink {
 	void (*request)(void *ctx, const struct session_request *request);
 	void (*error)(void *ctx, const struct session_error *error);
 	void (*note)(void *ctx, enum session_note note);
+	/* For so long bytes went by while neither direction could be read; may be NULL. */
+	void (*blind)(void *ctx, uint64_t ns);
 };
 
 struct session_options {
@@ -167,6 +176,9 @@ struct session_options {
 	enum session_results results;
 	/* Returns true when text is in ignore_statements (trimmed, case-insensitive, whole). */
 	bool (*ignored)(void *ctx, const char *text, size_t len);
+	/* Returns true when a text of which not all is known may be: all that is known is that it begins with
+	 * text, or (tag is not NULL) that the server answered it with this command tag. NULL: none may. */
+	bool (*may_ignore)(void *ctx, const char *text, size_t len, const char *tag);
 };
 
 /* How the connection ended, as TCP showed it. */
@@ -204,6 +216,10 @@ bool session_waits(const struct session *session);
 void session_close(struct session *session, enum session_end how, uint64_t now_ns);
 
 enum transport session_transport(const struct session *session);
+/* Where it stands. */
+enum session_state session_state(const struct session *session);
+/* For tests: what the session holds fits its state. Always true between two calls. */
+bool session_coherent(const struct session *session);
 /* True from a gap until pairing is certain again. */
 bool session_resyncing(const struct session *session);
 /* Terminate was sent. */

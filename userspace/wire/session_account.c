@@ -20,7 +20,7 @@ void account_touch(struct request *request, const struct item *item)
 
 		*request = (struct request){.open = true, .settled = late, .late = late};
 	}
-	if (!request->sent_ns || (item_is_query(item) && !request->queried))
+	if (!request->begun_unseen && (!request->sent_ns || (item_is_query(item) && !request->queried)))
 		request->sent_ns = item->sent_ns;
 	if (!item_is_query(item))
 		return;
@@ -90,7 +90,7 @@ void account_statement(struct session *session, const struct item *item, const s
 	outbox_statement(session, &statement);
 }
 
-void account_emit_request(struct session *session, struct request *request)
+struct session_request account_request_of(const struct session *session, const struct request *request)
 {
 	struct session_request out = {
 	    .sent_ns = request->sent_ns ? request->sent_ns : session->now_ns,
@@ -104,6 +104,13 @@ void account_emit_request(struct session *session, struct request *request)
 	memcpy(out.sqlstate, request->fault.sqlstate, sizeof(out.sqlstate));
 	if (request->mirrored || (!request->ignored && request->fault.outcome != OUTCOME_SUCCESS))
 		out.kind = REQUEST_MIRRORED;
+	return out;
+}
+
+void account_emit_request(struct session *session, struct request *request)
+{
+	struct session_request out = account_request_of(session, request);
+
 	outbox_request(session, &out);
 	request->settled = true;
 }

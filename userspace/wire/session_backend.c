@@ -35,11 +35,15 @@ bool session_backend_hashing_rule(uint8_t type, uint32_t body_len, struct framer
 /* ------------------------------------------------------------------------------------------ head of the
  * queue */
 
-static void emit_homeless(struct session *session)
+void session_emit_homeless(struct session *session)
 {
+	uint64_t now_ns = session->now_ns;
+
+	session->now_ns = session->batch_ns;
 	if (session->error_homeless)
 		account_statement(session, &session->batch_item, &session->batch_fault, NULL);
 	session->error_homeless = false;
+	session->now_ns = now_ns;
 }
 
 /* An item that the server passes over after an error. */
@@ -47,6 +51,7 @@ static void skip_item(struct session *session)
 {
 	struct item item = *pipeline_at(&session->pipeline, 0);
 	struct answer answer = {.fault = {.outcome = OUTCOME_FAILURE, .type = FAILURE_NONE}};
+	uint64_t now_ns = session->now_ns;
 	bool skipped = true;
 
 	account_touch(&session->request, &item);
@@ -56,7 +61,10 @@ static void skip_item(struct session *session)
 		session->error_homeless = skipped = false;
 		answer.fault = session->batch_fault;
 		answer.statements = 1;
+		if (item.sent_ns <= session->batch_ns) /* else it was sent after the error had come */
+			session->now_ns = session->batch_ns;
 		account_statement(session, &item, &answer.fault, NULL);
+		session->now_ns = now_ns;
 	}
 	if (item_is_query(&item))
 		account_query(session, &item, &answer, skipped);
@@ -96,7 +104,7 @@ static void pop_if(struct session *session, enum item_kind kind)
 	struct item *item = head_of(session, kind, kind);
 
 	if (!item) {
-		resync_mismatch(session);
+		session_mismatch(session);
 		return;
 	}
 	account_end_portal(session, item->portal, true);
@@ -107,7 +115,7 @@ static void pop_if(struct session *session, enum item_kind kind)
 static bool begin_result(struct session *session)
 {
 	if (!head_of(session, ITEM_QUERY, ITEM_EXECUTE)) {
-		resync_mismatch(session);
+		session_mismatch(session);
 		return false;
 	}
 	session->answer.begun = true;
@@ -115,29 +123,6 @@ static bool begin_result(struct session *session)
 }
 
 /* ------------------------------------------------------------------------------------------ COPY */
-
-void session_kill_item(struct session *session, struct item *item)
-{
-	session->cycles -= item_ends_cycle(item);
-	session->copy_ends -= item->kind == ITEM_COPY_END;
-	item->kind = ITEM_DEAD;
-}
-
-/* While it reads COPY data the server swallows Sync; it has now read up to CopyDone or CopyFail. */
-static bool swallow_copy_end(struct session *session)
-{
-	for (uint32_t i = 1; i < session->pipeline.count; i++) {
-		struct item *item = pipeline_at(&session->pipeline, i);
-		bool end = item->kind == ITEM_COPY_END;
-
-		if (!end && item->kind != ITEM_SYNC && item->kind != ITEM_DEAD)
-			return false;
-		session_kill_item(session, item);
-		if (end)
-			return true;
-	}
-	return false;
-}
 
 static void on_copy(struct session *session, uint8_t type)
 {
@@ -149,7 +134,7 @@ static void on_copy(struct session *session, uint8_t type)
 static void on_copy_data(struct session *session)
 {
 	if (session->copy != COPY_OUT && session->copy != COPY_BOTH)
-		resync_mismatch(session);
+		session_mismatch(session);
 }
 
 /* ------------------------------------------------------------------------------------------ results */
@@ -161,10 +146,8 @@ static void on_copy_data(struct session *session)
  */
 static bool is_doubtful(const struct session *session, const struct item *item)
 {
-	const struct request *request = &session->request;
-
 	if ((item->flags & ITEM_DOUBTFUL) ||
-	    (!item->id && (session->suspended_count || (request->settled && !request->late))))
+	    (!item->id && (session->suspended_count || session->block_unseen)))
 		return true;
 	for (uint32_t i = 0; i < session->suspended_count; i++)
 		if (!session->suspended[i].item.id)
@@ -204,7 +187,7 @@ static void execute_complete(struct session *session, struct item item, const st
 
 static bool tag_fits(const struct session *session, const struct item *item, const struct pgwire_tag *tag)
 {
-	if (session->pairing != PAIRING_PROVISIONAL || !item->tag || !*tag->tag)
+	if (session->state != SESSION_PROVISIONAL || !item->tag || !*tag->tag)
 		return true;
 	if (item->kind == ITEM_QUERY && session->answer.statements)
 		return true;
@@ -227,8 +210,8 @@ static void on_complete(struct session *session, const struct frame *frame)
 
 	if (!frame->holed)
 		pgwire_tag(frame->body, frame->have, &tag);
-	if (!item || !tag_fits(session, item, &tag) || (copied && !swallow_copy_end(session))) {
-		resync_mismatch(session);
+	if (!item || !tag_fits(session, item, &tag) || (copied && !session_swallow_copy_end(session))) {
+		session_mismatch(session);
 		return;
 	}
 	session->copy = COPY_NONE;
@@ -284,7 +267,7 @@ static void on_suspended(struct session *session)
 	struct item *item = head_of(session, ITEM_EXECUTE, ITEM_EXECUTE);
 
 	if (!item) {
-		resync_mismatch(session);
+		session_mismatch(session);
 		return;
 	}
 	account_touch(&session->request, item);
@@ -300,7 +283,7 @@ static void on_empty(struct session *session)
 	struct item *item = head_of(session, ITEM_QUERY, ITEM_EXECUTE);
 
 	if (!item) {
-		resync_mismatch(session);
+		session_mismatch(session);
 		return;
 	}
 	session->answer.begun = true;
@@ -319,7 +302,7 @@ static void on_function_result(struct session *session)
 	struct item *item = head_of(session, ITEM_FUNCTION, ITEM_FUNCTION);
 
 	if (!item || session->answer.begun) {
-		resync_mismatch(session);
+		session_mismatch(session);
 		return;
 	}
 	account_touch(&session->request, item);
@@ -349,7 +332,7 @@ static void end_cycle(struct session *session, char status)
 	if (status == 'I') {
 		account_end_portals(session, !session->rolled_back,
 				    session->end_unseen ? &unknown : &success);
-		session->savepoint = false;
+		session->savepoint = session->block_unseen = false;
 		account_request_end(session);
 	} else {
 		session->request.open = true;
@@ -358,13 +341,17 @@ static void end_cycle(struct session *session, char status)
 	session_settle_head(session);
 	if (!session->pipeline.count)
 		session->block_expected = status != 'I';
-	resync_cycle_answered(session);
+	else if (session->state == SESSION_ALIGNED && session->cycles)
+		session->pipelined = PIPELINED_FOR;
+	regain_cycle_answered(session);
 }
 
 static void startup_complete(struct session *session)
 {
 	account_pop(session);
 	session->startup_done = true;
+	if (session->state == SESSION_STARTUP)
+		session_turn(session, TURN_STARTED);
 	session_note(session, NOTE_STARTUP_DONE);
 }
 
@@ -383,7 +370,7 @@ static bool end_item(struct session *session, struct item *item)
 		account_pop(session);
 		return true;
 	case ITEM_SYNC:
-		emit_homeless(session);
+		session_emit_homeless(session);
 		account_pop(session);
 		session->skipping = false;
 		return true;
@@ -396,11 +383,6 @@ static void on_ready(struct session *session, const struct frame *frame)
 	char status = frame->holed ? 0 : pgwire_ready(frame->body, frame->have);
 	struct item *item = status ? session_head(session) : NULL;
 
-	if (session->pairing == PAIRING_BLIND) {
-		if (status)
-			resync_blind_ready(session, status);
-		return;
-	}
 	if (item && end_item(session, item)) {
 		end_cycle(session, status);
 	} else if (status && !item && session->unasked_error) {
@@ -408,12 +390,12 @@ static void on_ready(struct session *session, const struct frame *frame)
 	} else if (status && session->strays) {
 		session->strays--;
 		if (session->skipping) { /* the Sync that COPY did not swallow */
-			emit_homeless(session);
+			session_emit_homeless(session);
 			session->skipping = false;
 			end_cycle(session, status);
 		}
 	} else {
-		resync_mismatch(session);
+		session_mismatch(session);
 	}
 }
 
@@ -424,7 +406,7 @@ static void on_startup_message(struct session *session)
 	struct item *item = session_head(session);
 
 	if (!item || item->kind != ITEM_STARTUP)
-		resync_mismatch(session);
+		session_mismatch(session);
 }
 
 static void on_answer(struct session *session, const struct frame *frame)
@@ -445,7 +427,7 @@ static void on_answer(struct session *session, const struct frame *frame)
 		break;
 	case 't':
 		if (!head_of(session, ITEM_DESCRIBE, ITEM_DESCRIBE))
-			resync_mismatch(session);
+			session_mismatch(session);
 		break;
 	case 'T':
 		on_description(session);
@@ -479,14 +461,39 @@ static void on_answer(struct session *session, const struct frame *frame)
 	}
 }
 
-void session_backend_message(struct session *session, const struct frame *frame)
+/* By pairs: to which of what was asked it belongs. */
+static void on_reply(struct session *session, const struct frame *frame, const struct fault *fault,
+		     bool fatal)
 {
-	if (pgwire_asynchronous(frame->type))
-		return;
 	if (frame->type == 'Z')
 		on_ready(session, frame);
 	else if (frame->type == 'E')
-		session_error(session, frame);
-	else if (session->pairing != PAIRING_BLIND)
+		session_error(session, fault, fatal);
+	else
 		on_answer(session, frame);
+}
+
+void session_backend_message(struct session *session, const struct frame *frame)
+{
+	bool certain = session_state_certain(session->state), fatal = false;
+	struct fault fault = {.outcome = OUTCOME_UNKNOWN, .type = FAILURE_NONE};
+
+	if (pgwire_asynchronous(frame->type))
+		return;
+	if (frame->type == 'E')
+		fault = session_read_error(session, frame, &fatal);
+	if (fatal && session->state == SESSION_PROVISIONAL) {
+		session_assume_aligned(session);
+		certain = true;
+	}
+	if (!certain)
+		answers_message(session, frame, &fault, fatal);
+	if (session_state_pairs(session->state))
+		on_reply(session, frame, &fault, fatal);
+	/* The answer that does not fit is an outcome all the same. */
+	if (certain && session->state == SESSION_UNPAIRED)
+		answers_message(session, frame, &fault, fatal);
+	session->back_idle = frame->type == 'Z';
+	if (frame->type == 'Z')
+		regain_note_service(session);
 }

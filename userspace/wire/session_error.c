@@ -6,34 +6,12 @@
 
 static const struct fault unknown = {.outcome = OUTCOME_UNKNOWN, .type = FAILURE_NONE};
 
-/*
- * COPY failed while the client was sending. Syncs from before CopyDone were swallowed if the server had read
- * them by then, and are answered if not: those answers may come, but need not. Anything else sent meanwhile
- * cannot be told.
- */
-static bool abandon_copy(struct session *session)
-{
-	for (uint32_t i = 1; i < session->pipeline.count; i++) {
-		struct item *item = pipeline_at(&session->pipeline, i);
-		bool end = item->kind == ITEM_COPY_END;
-
-		if (!end && item->kind != ITEM_SYNC && item->kind != ITEM_DEAD)
-			return item->kind == ITEM_QUERY &&
-			       pipeline_at(&session->pipeline, 0)->kind == ITEM_QUERY;
-		if (end)
-			break;
-		session->strays += item->kind == ITEM_SYNC;
-		session_kill_item(session, item);
-	}
-	return true;
-}
-
 static bool starting(const struct session *session)
 {
 	return !session->startup_done && session->startup_seen;
 }
 
-static struct fault read_error(struct session *session, const struct frame *frame, bool *fatal)
+struct fault session_read_error(struct session *session, const struct frame *frame, bool *fatal)
 {
 	struct session_error error = {.startup = starting(session) || !session->startup_seen};
 	struct fault fault = {.outcome = OUTCOME_UNKNOWN, .type = FAILURE_NONE};
@@ -42,6 +20,8 @@ static struct fault read_error(struct session *session, const struct frame *fram
 	*fatal = false;
 	if (frame->holed || pgwire_error(frame->body, frame->have, &fields) < 0)
 		return fault;
+	if (session->state != SESSION_STARTUP && !failure_fatal(fields.severity))
+		error.startup = false; /* those end the connection */
 	memcpy(error.sqlstate, fields.sqlstate, sizeof(error.sqlstate));
 	memcpy(error.severity, fields.severity, sizeof(error.severity));
 	session->sink.error(session->sink.ctx, &error);
@@ -52,13 +32,13 @@ static struct fault read_error(struct session *session, const struct frame *fram
 	return fault;
 }
 
-static void startup_failed(struct session *session)
+void session_startup_failed(struct session *session)
 {
 	session_note(session, NOTE_STARTUP_ERROR);
 	pipeline_clear(&session->pipeline); /* no request was ever begun */
 	session->cycles = session->copy_ends = 0;
 	memset(&session->request, 0, sizeof(session->request));
-	session_stop(session);
+	session_stop(session, TURN_ENDED);
 }
 
 static void fail_head(struct session *session, struct item *item, const struct fault *fault)
@@ -93,6 +73,7 @@ static void fail_batch(struct session *session, const struct fault *fault)
 	session->batch_item.serial = 0;
 	session->batch_item.flags &= ITEM_SETTLED;
 	session->batch_fault = *fault;
+	session->batch_ns = session->now_ns;
 	session->error_homeless = true;
 	if (session->batch_item.kind == ITEM_PARSE)
 		prepared_remove(&session->statements, &session->batch_item.key, session->batch_item.id);
@@ -105,6 +86,7 @@ static void fail_batch(struct session *session, const struct fault *fault)
 static void fail_item(struct session *session, struct item *item, const struct fault *fault)
 {
 	bool copying = session->copy == COPY_IN || session->copy == COPY_BOTH;
+	struct fault was = session->request.fault;
 
 	if (item->flags & ITEM_DOUBTFUL)
 		fault = &unknown;
@@ -112,10 +94,12 @@ static void fail_item(struct session *session, struct item *item, const struct f
 	account_fault(&session->request.fault, fault);
 	session->rolled_back = true;
 	session->copy = COPY_NONE;
-	if (copying && !abandon_copy(session)) {
-		fail_head(session, item, fault);
-		resync_mismatch(session);
-	} else if (item->kind == ITEM_EXECUTE) {
+	if (copying && !session_abandon_copy(session)) {
+		session->request.fault = was;
+		session_mismatch(session); /* its outcome is told by the answer alone */
+		return;
+	}
+	if (item->kind == ITEM_EXECUTE) {
 		fail_execute(session, fault);
 	} else if (item_ends_cycle(item)) {
 		fail_head(session, item, fault);
@@ -130,34 +114,30 @@ static void fail_item(struct session *session, struct item *item, const struct f
  * ReadyForQuery. */
 static bool fail_idle_block(struct session *session, const struct fault *fault)
 {
-	if (session->status != 'T' || session->unasked_error || session->pairing != PAIRING_CERTAIN)
+	if (session->status != 'T' || session->unasked_error)
 		return false;
 	session->unasked_error = true;
 	account_fault(&session->request.fault, fault);
 	return true;
 }
 
-void session_error(struct session *session, const struct frame *frame)
+void session_error(struct session *session, const struct fault *fault, bool fatal)
 {
-	bool fatal;
-	struct fault fault = read_error(session, frame, &fatal);
 	struct item *item;
 
-	if (session->pairing == PAIRING_BLIND && !fatal)
-		return;
 	if (!session->startup_done) {
-		startup_failed(session);
+		session_startup_failed(session);
 		return;
 	}
 	if (fatal) {
 		session_settle_head(session);
-		account_settle_all(session, &fault);
-		session_stop(session);
+		account_settle_all(session, fault);
+		session_stop(session, TURN_ENDED);
 		return;
 	}
 	item = session->skipping ? NULL : session_head(session);
 	if (item && !session->answer.failed)
-		fail_item(session, item, &fault);
-	else if (item || session->skipping || !fail_idle_block(session, &fault))
-		resync_mismatch(session);
+		fail_item(session, item, fault);
+	else if (item || session->skipping || !fail_idle_block(session, fault))
+		session_mismatch(session);
 }

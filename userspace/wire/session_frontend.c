@@ -28,24 +28,29 @@ bool session_frontend_rule(uint8_t type, uint32_t body_len, struct framer_intere
 
 /* ------------------------------------------------------------------------------------------ the pipeline */
 
-/* Nobody can tell what it will get. */
-static void push_blind(struct session *session, const struct item *item)
+/* Which answer it gets nobody can tell: they are counted by themselves, and it is compared with nothing. */
+static void push_unpaired(struct session *session, const struct item *item)
 {
 	static const struct answer unknown = {.fault = {.outcome = OUTCOME_UNKNOWN}};
 
-	account_touch(&session->request, item);
-	if (item_is_query(item)) {
-		account_statement(session, item, &unknown.fault, NULL);
+	if (item_is_query(item))
 		account_query(session, item, &unknown, false);
-	}
-	account_fault(&session->request.fault, &unknown.fault);
-	if (!item_ends_cycle(item)) {
-		session->blind.partial = true;
+}
+
+/* While pairing is not certain cycles are counted. */
+static void enter_ledger(struct session *session, const struct item *item)
+{
+	if (session_state_certain(session->state))
 		return;
+	if (!session->startup_done && session->told.torn) { /* or it would ask nothing */
+		session->startup_done = true;
+		session_note(session, NOTE_STARTUP_DONE);
 	}
-	resync_blind_cycle_sent(session);
-	if (item->flags & ITEM_BOUNDARY)
-		account_request_end(session);
+	if (item_is_query(item))
+		ledger_query(&session->ledger);
+	if (item_ends_cycle(item))
+		ledger_cycle(&session->ledger, item->flags & ITEM_BOUNDARY);
+	session->mid_batch = !item_ends_cycle(item) && item->kind != ITEM_COPY_END;
 }
 
 static bool follows_copy(const struct session *session)
@@ -62,18 +67,15 @@ static void push(struct session *session, struct item *item)
 	item->sent_ns = session->now_ns;
 	if (ends && !session->block_expected)
 		item->flags |= ITEM_BOUNDARY;
-	if (ends && session->cycles && !follows_copy(session)) {
-		session->pipelines = true;
-		if (session->pairing == PAIRING_PROVISIONAL)
-			resync_lose(session, false, false);
-	}
-	if (session->pairing != PAIRING_BLIND && pipeline_push(&session->pipeline, item) < 0) {
+	if (ends && !follows_copy(session))
+		regain_cycle_sent(session);
+	if (session_state_pairs(session->state) && pipeline_push(&session->pipeline, item) < 0) {
 		session_note(session, NOTE_QUEUE_OVERFLOW);
-		session->pipelines = true;
-		resync_lose(session, false, false);
+		session_lose(session, TURN_MISMATCH);
 	}
-	if (session->pairing == PAIRING_BLIND) {
-		push_blind(session, item);
+	enter_ledger(session, item);
+	if (!session_state_pairs(session->state)) {
+		push_unpaired(session, item);
 		return;
 	}
 	if (ends && !session->cycles++)
@@ -118,6 +120,13 @@ static void emit_sent(struct session *session, const struct item *item, const st
 	}
 	session->sink.sent(session->sink.ctx, &query);
 	free(copy);
+}
+
+/* Of a text only its beginning is known. */
+static bool may_be_ignored(const struct session *session, const struct seen_text *seen)
+{
+	return session->options.may_ignore &&
+	       session->options.may_ignore(session->sink.ctx, seen->text, seen->len, NULL);
 }
 
 static bool is_ignored(const struct session *session, const char *text, size_t len)
@@ -178,9 +187,9 @@ static void on_query(struct session *session, const struct frame *frame)
 	bool whole;
 
 	pgwire_query(frame->body, frame->have, &string, &whole);
-	if (frame->holed && !whole)
-		item.flags |= ITEM_DOUBTFUL; /* it may be one of ignore_statements */
 	seen = see_text(session, frame, &string, whole);
+	if (frame->holed && !whole && may_be_ignored(session, &seen))
+		item.flags |= ITEM_DOUBTFUL;
 	sqltext_scan(seen.text, seen.len, &scan);
 	scan.control &= whole;
 	push_query(session, &item, &seen, &scan);
@@ -343,7 +352,7 @@ static void on_startup(struct session *session, const struct frame *frame)
 
 	if (frame->holed || pgwire_startup(frame->body, frame->have, &startup) < 0) {
 		session_note(session, NOTE_DECODE_ERROR);
-		session_stop(session);
+		session_stop(session, TURN_ENDED);
 		return;
 	}
 	switch (startup.first) {
@@ -354,7 +363,7 @@ static void on_startup(struct session *session, const struct frame *frame)
 		return;
 	case PGWIRE_FIRST_CANCEL:
 		session_note(session, NOTE_CANCEL_REQUEST);
-		session_stop(session);
+		session_stop(session, TURN_CANCEL);
 		return;
 	case PGWIRE_FIRST_STARTUP:
 		break;
@@ -364,7 +373,7 @@ static void on_startup(struct session *session, const struct frame *frame)
 	session->sink.startup(session->sink.ctx, &out);
 	if (startup.replication) {
 		session_note(session, NOTE_REPLICATION);
-		session_stop(session);
+		session_stop(session, TURN_REPLICATION);
 		return;
 	}
 	push_kind(session, ITEM_STARTUP);
@@ -430,6 +439,9 @@ void session_frontend_tail(struct session *session, const struct frame *frame)
 
 void session_frontend_message(struct session *session, const struct frame *frame)
 {
+	regain_drained(session, frame->type);
+	if (session->back_idle && session->asked_ns <= session->ready_ns)
+		session->asked_ns = session->now_ns;
 	switch (frame->type) {
 	case 0:
 		on_startup(session, frame);
@@ -461,7 +473,7 @@ void session_frontend_message(struct session *session, const struct frame *frame
 	case 'c':
 	case 'f':
 		/* With nothing outstanding it ends a COPY that has failed: the server ignores it. */
-		if (session->pipeline.count)
+		if (session->pipeline.count || !session_state_pairs(session->state))
 			push_kind(session, ITEM_COPY_END);
 		break;
 	case 'X':

@@ -2,40 +2,44 @@
 /*
  * session_internal - what the parts of session share. Included by session*.c only.
  *
- *   session.c           life of a session, the ends, time
+ *   session_state.c     the states, and the table of what leads from one to another
+ *   session.c           life of a session, its bytes, its end
+ *   session_time.c      what is overdue
  *   session_frontend.c  what the client sent -> items of the pipeline
  *   session_backend.c   what the server answered -> the items' ends
+ *   session_copy.c      what the server swallows while it copies
  *   session_error.c     what an ErrorResponse fails and skips
  *   session_result.c    checksums of rows
  *   session_account.c   outcomes of queries, statements and requests
+ *   session_answers.c   outcomes from the answers alone, while pairing is not certain
  *   session_outbox.c    hands outcomes to the sink: at once, held back, or as unknown
- *   session_resync.c    losing and regaining the pairing
+ *   session_loss.c      losing framing and pairing
+ *   session_regain.c    regaining them
+ *
+ * Who adds something to a statement (its context, say) does so where a query is numbered, push_query() in
+ * session_frontend.c, and where its answer is told, account_query() in session_account.c; what is remembered
+ * of a connection in between must be dropped in session_lose(), since nobody knows what was lost. Decryption
+ * goes between stream and session_sent(), session_received() and their gaps: only plain bytes come here.
  */
 #ifndef MO_SESSION_INTERNAL_H
 #define MO_SESSION_INTERNAL_H
 
 #include "wire/failure.h"
 #include "wire/framer.h"
+#include "wire/ledger.h"
 #include "wire/pgwire.h"
 #include "wire/pipeline.h"
 #include "wire/prepared.h"
 #include "wire/session.h"
+#include "wire/session_state.h"
 #include "wire/tls.h"
 
-#define PORTALS_MAX    256 /* portals remembered per connection */
-#define SUSPENDED_MAX  64  /* suspended portals remembered; beyond it the oldest counts as unknown */
-#define ALTERNATIONS   8   /* strict send -> ReadyForQuery alternations that prove a regained pairing */
-#define QUIET_NS       1000000000ull  /* nothing on the wire for so long: nothing is on its way */
+#define PORTALS_MAX    4096 /* portals remembered per connection */
+#define SUSPENDED_MAX  1024 /* suspended portals remembered; beyond it the oldest counts as unknown */
+#define PIPELINED_FOR  32   /* strict alternations after which a client is no longer held to pipeline */
 #define UNPROVEN_NS    30000000000ull /* how long outcomes wait for their proof without a request_timeout */
 #define READY_LEN      6
 #define QUERY_HEAD_MAX (SESSION_TEXT_MAX + 1024) /* text, name and terminators */
-
-enum pairing {
-	PAIRING_CERTAIN,
-	PAIRING_PROVISIONAL, /* regained, not yet proven: outcomes are held back */
-	PAIRING_BLIND,       /* lost: outcomes are unknown */
-	PAIRING_NONE,        /* nothing (more) to decode: encrypted, replication, cancel, ended */
-};
 
 /* The first error of a query, a statement or a request. */
 struct fault {
@@ -46,8 +50,9 @@ struct fault {
 
 struct request {
 	bool open;
-	bool settled; /* handed out already; what follows up to idle still belongs to it */
-	bool late;    /* settled by request_timeout */
+	bool settled;      /* handed out already; what follows up to idle still belongs to it */
+	bool late;         /* settled by request_timeout */
+	bool begun_unseen; /* when its first query was sent is not known */
 	bool mirrored, ignored, queried;
 	uint64_t sent_ns;
 	uint32_t statements;
@@ -80,28 +85,54 @@ struct held_outcome {
 	};
 };
 
-/* What is known of outstanding cycles while blind. */
-struct blind {
-	uint32_t cycles;   /* sent and not answered, as far as can be told */
-	bool partial;      /* bytes of one more */
-	bool partial_lost; /* and these were lost or torn */
-	bool ready;        /* a ReadyForQuery was the last on the wire */
-	uint64_t last_ns;
-	struct tls sent_tls, received_tls;
+struct held {
+	struct held_outcome *items;
+	uint32_t count, size;
+	bool over; /* more than provisional_max came: unknown from then on */
+};
+
+/* What the answers alone tell while pairing is not certain. */
+struct told {
+	struct request request;
+	bool in_cycle;         /* a part of a cycle's answer was seen */
+	bool outcome;          /* and one that ends a query */
+	bool described;        /* rows were described since the last result */
+	uint32_t suspended;    /* portals that were, and did not come to their end since */
+	uint64_t suspended_ns; /* when the last of them was */
+	bool empty;            /* this request had an empty query */
+	bool torn;             /* what came before in this request is not known */
+	bool torn_cycle;       /* nor in this cycle */
+	bool portals;          /* some may be there that were bound in this block */
+	uint32_t bound;        /* those that were bound and not run */
+	uint32_t late_cycles;  /* that request_timeout has settled */
+	bool unproven;    /* the server's framing was regained and may be wrong: outcomes are held back */
+	uint32_t readies; /* since then */
+};
+
+/* How near a provisional pairing is to be proven. */
+struct proof {
+	uint32_t points;
+	bool strict; /* the cycle outstanding was sent when nothing was outstanding */
 };
 
 struct session {
 	struct session_sink sink;
 	struct session_options options;
-	enum pairing pairing;
+	enum session_state state;
 	enum transport transport;
 	char status; /* of the last ReadyForQuery; 0 before the first */
 
 	struct framer front, back;
-	bool front_lost, back_lost;     /* framing */
 	bool front_begins, back_begins; /* the next byte begins a call */
-	bool pipelines;  /* a cycle was sent while another was outstanding: alternation proves nothing */
-	uint64_t now_ns; /* time of the bytes at hand */
+	bool mid_batch;                 /* the client has sent a part of an extended batch */
+	bool back_idle;                 /* a ReadyForQuery was the server's last message */
+	uint32_t pipelined;      /* the client is known to pipeline; counts down as it does not any more */
+	uint64_t service_ns;     /* about the longest that the server lately took for a cycle */
+	uint64_t ready_ns;       /* of the last ReadyForQuery */
+	uint64_t asked_ns;       /* of the first message of the client behind it */
+	uint64_t blind_ns;       /* not yet told */
+	uint64_t bytes_ns;       /* of the last bytes or gap of either direction */
+	uint64_t now_ns;         /* time of the bytes at hand */
 	uint8_t tail[READY_LEN]; /* last bytes received */
 	uint8_t tail_len;
 
@@ -135,6 +166,7 @@ struct session {
 	uint32_t strays;     /* ReadyForQuery that may come for Syncs which COPY may have swallowed */
 	struct fault batch_fault;
 	struct item batch_item; /* what failed */
+	uint64_t batch_ns;      /* when */
 	struct suspended *suspended;
 	uint32_t suspended_count;
 	bool savepoint;       /* in this block */
@@ -143,16 +175,23 @@ struct session {
 	uint64_t progress_ns; /* when the server last showed life, or began to be waited for */
 
 	struct request request;
-	struct held_outcome *held;
-	uint32_t held_count, held_size;
-	bool held_over; /* more than provisional_max: unknown until certain */
-	uint32_t alternations;
-	struct blind blind;
+	bool block_unseen; /* this block began before pairing did: portals may be open that nobody saw */
+
+	/* while pairing is not certain */
+	struct told told;
+	struct ledger ledger;
+	struct held held_pairs;    /* until pairing is proven: answers of queries */
+	struct held held_outcomes; /* until the server's framing is: statements and requests */
+	struct proof proof;
+	struct tls sent_tls, received_tls;
 };
 
 /* session.c */
 void session_note(struct session *session, enum session_note note);
-void session_stop(struct session *session);
+/* The one way from one state to another. */
+void session_turn(struct session *session, enum session_turn turn);
+/* Nothing more is decoded, for the reason given: TURN_ENDED, TURN_ENCRYPTED, ... */
+void session_stop(struct session *session, enum session_turn why);
 
 /* session_frontend.c */
 framer_rule session_frontend_rule;
@@ -165,8 +204,8 @@ framer_rule session_backend_rule;
 void session_backend_message(struct session *session, const struct frame *frame);
 /* The item that the next reply answers, or NULL. */
 struct item *session_head(struct session *session);
-/* The server swallowed it: it gets no answer. */
-void session_kill_item(struct session *session, struct item *item);
+/* The error of a batch for which no Execute was skipped. */
+void session_emit_homeless(struct session *session);
 /* Lets a skip and swallowed items run as far as they can. */
 void session_settle_head(struct session *session);
 
@@ -179,8 +218,31 @@ void session_row(struct session *session, const struct frame *frame);
 uint32_t result_of(const struct answer *answer);
 void result_free(struct session *session);
 
+/* session_copy.c */
+/* The server swallowed it: it gets no answer. */
+void session_kill_item(struct session *session, struct item *item);
+/* While it reads COPY data the server swallows Sync; it has now read up to CopyDone or CopyFail. */
+bool session_swallow_copy_end(struct session *session);
+/*
+ * COPY failed while the client was sending. Syncs from before CopyDone were swallowed if the server had read
+ * them by then, and are answered if not: those answers may come, but need not. False: anything else was sent
+ * meanwhile, of which nobody can tell.
+ */
+bool session_abandon_copy(struct session *session);
+
 /* session_error.c */
-void session_error(struct session *session, const struct frame *frame);
+/* Reads it, and tells the sink of it. */
+struct fault session_read_error(struct session *session, const struct frame *frame, bool *fatal);
+void session_error(struct session *session, const struct fault *fault, bool fatal);
+void session_startup_failed(struct session *session);
+
+/* session_answers.c */
+void answers_message(struct session *session, const struct frame *frame, const struct fault *fault,
+		     bool fatal);
+/* Of the request at hand no more will be known. */
+void answers_tear(struct session *session);
+/* The connection ends while pairing is lost. */
+void answers_close(struct session *session, const struct fault *fault);
 
 /* What its item says of a query: all but text and answer. */
 static inline struct session_query session_query_of(const struct item *item)
@@ -207,6 +269,8 @@ void account_fault(struct fault *fault, const struct fault *first);
 /* The request at hand ends with what it has. */
 void account_request_end(struct session *session);
 void account_emit_request(struct session *session, struct request *request);
+/* What the sink is told of a request that ends with what it has. */
+struct session_request account_request_of(const struct session *session, const struct request *request);
 /* Everything outstanding and the open request end with this fault. */
 void account_settle_all(struct session *session, const struct fault *fault);
 /* Suspended portals: dropped is true when their end counts as a call. */
@@ -215,23 +279,38 @@ void account_end_portal(struct session *session, uint64_t portal, bool counts);
 void account_end_portals(struct session *session, bool counts, const struct fault *fault);
 
 /* session_outbox.c */
+/* From pairs: at once where they are certain; else answers are held back, and the rest is told by answers. */
 void outbox_answered(struct session *session, const struct session_query *query);
 void outbox_statement(struct session *session, const struct session_statement *statement);
 void outbox_request(struct session *session, const struct session_request *request);
-void outbox_release(struct session *session, bool proven);
+/* From answers: at once, or held back while the server's framing is unproven. */
+void outbox_tell_statement(struct session *session, const struct session_statement *statement);
+void outbox_tell_request(struct session *session, const struct session_request *request);
+enum release { RELEASE_PROVEN, RELEASE_UNKNOWN, RELEASE_DROP };
+void outbox_release(struct session *session, struct held *held, enum release how);
 
-/* session_resync.c */
-/* Pairing is lost; the framing of the sides that are not lost goes on. */
-void resync_lose(struct session *session, bool front, bool back);
+/* session_loss.c */
+/* TURN_FRONT_LOST, TURN_BACK_LOST: that direction's framing is lost. TURN_MISMATCH: pairing is. */
+void session_lose(struct session *session, enum session_turn turn);
 /* The server's replies do not fit what was sent. */
-void resync_mismatch(struct session *session);
-void resync_cycle_answered(struct session *session);
-/* A blind connection: bytes and messages that may tell where it stands. */
-void resync_blind_sent(struct session *session, const uint8_t *data, size_t len, bool last);
-void resync_blind_cycle_sent(struct session *session);
-/* Before each byte of a blind connection: after a pause nothing is on its way. */
-void resync_blind_quiet(struct session *session);
-void resync_blind_received(struct session *session, const uint8_t *data, size_t len, bool last);
-void resync_blind_ready(struct session *session, char status);
+void session_mismatch(struct session *session);
+/* Queries of which nobody will know the answer: nothing is compared with them. */
+void session_answer_unknown(struct session *session);
+/* Statements and requests whose answers were lost, as far as is known, are unknown. */
+void session_settle_lost(struct session *session);
+
+/* session_regain.c */
+/* Bytes of a direction whose framing is lost; true: it is regained, and these bytes are to be decoded. */
+bool regain_sent(struct session *session, const uint8_t *data, size_t len, bool last);
+bool regain_received(struct session *session, const uint8_t *data, size_t len, bool last);
+/* Before a message of the client while pairing is lost: may be that nothing is outstanding. */
+void regain_drained(struct session *session, uint8_t type);
+/* A ReadyForQuery came: how long the server takes for a cycle, about the longest of late. */
+void regain_note_service(struct session *session);
+/* A cycle is sent, is answered, while pairing is provisional. */
+void regain_cycle_sent(struct session *session);
+void regain_cycle_answered(struct session *session);
+/* The connection ends: what is outstanding in a provisional pairing is so in any. */
+void session_assume_aligned(struct session *session);
 
 #endif

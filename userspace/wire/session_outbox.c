@@ -57,77 +57,99 @@ static void hand_over(struct session *session, const struct held_outcome *held)
 	}
 }
 
-void outbox_release(struct session *session, bool proven)
+void outbox_release(struct session *session, struct held *held, enum release how)
 {
-	for (uint32_t i = 0; i < session->held_count; i++) {
-		if (!proven)
-			make_unknown(&session->held[i]);
-		hand_over(session, &session->held[i]);
+	for (uint32_t i = 0; i < held->count; i++) {
+		if (how == RELEASE_DROP)
+			continue;
+		if (how == RELEASE_UNKNOWN)
+			make_unknown(&held->items[i]);
+		hand_over(session, &held->items[i]);
 	}
-	free(session->held);
-	session->held = NULL;
-	session->held_count = session->held_size = 0;
-	session->held_over = false;
+	free(held->items);
+	*held = (struct held){0};
 }
 
-static bool hold(struct session *session, const struct held_outcome *held)
+static bool hold(const struct session *session, struct held *held, const struct held_outcome *outcome)
 {
-	if (session->held_over || session->held_count >= session->options.provisional_max)
+	if (held->over || held->count >= session->options.provisional_max)
 		return false;
-	if (session->held_count == session->held_size) {
-		uint32_t size = session->held_size ? session->held_size * 2 : 16;
-		struct held_outcome *larger = realloc(session->held, size * sizeof(*larger));
+	if (held->count == held->size) {
+		uint32_t size = held->size ? held->size * 2 : 16;
+		struct held_outcome *larger = realloc(held->items, size * sizeof(*larger));
 
 		if (!larger)
 			return false;
-		session->held = larger;
-		session->held_size = size;
+		held->items = larger;
+		held->size = size;
 	}
-	session->held[session->held_count++] = *held;
+	held->items[held->count++] = *outcome;
 	return true;
 }
 
-static void evict_held(struct session *session)
+static void evict_held(struct session *session, struct held *held)
 {
-	for (uint32_t i = 0; i < session->held_count; i++)
+	for (uint32_t i = 0; i < held->count; i++)
 		session_note(session, NOTE_OUTCOME_EVICTED);
-	if (session->held_count)
-		outbox_release(session, false);
-}
-
-/* What is not certain: held back until it is, or handed on as unknown. */
-static void post(struct session *session, struct held_outcome held)
-{
-	if (session->pairing == PAIRING_PROVISIONAL && hold(session, &held))
-		return;
-	evict_held(session);
-	session->held_over = true;
-	make_unknown(&held);
-	hand_over(session, &held);
+	if (held->count)
+		outbox_release(session, held, RELEASE_UNKNOWN);
 }
 
 /* What is certain goes on as it is: a copy of each would be felt. */
 
 void outbox_answered(struct session *session, const struct session_query *query)
 {
-	if (session->pairing == PAIRING_CERTAIN)
+	struct held_outcome held = {.kind = HELD_ANSWERED};
+
+	if (session_state_certain(session->state)) {
 		session->sink.answered(session->sink.ctx, query);
-	else
-		post(session, (struct held_outcome){.kind = HELD_ANSWERED, .query = *query});
+		return;
+	}
+	held.query = *query;
+	if (session->state == SESSION_PROVISIONAL && hold(session, &session->held_pairs, &held))
+		return;
+	evict_held(session, &session->held_pairs);
+	session->held_pairs.over = session->state == SESSION_PROVISIONAL;
+	make_unknown(&held);
+	hand_over(session, &held);
 }
 
 void outbox_statement(struct session *session, const struct session_statement *statement)
 {
-	if (session->pairing == PAIRING_CERTAIN)
+	if (session->state != SESSION_PROVISIONAL)
 		session->sink.statement(session->sink.ctx, statement);
-	else
-		post(session, (struct held_outcome){.kind = HELD_STATEMENT, .statement = *statement});
 }
 
 void outbox_request(struct session *session, const struct session_request *request)
 {
-	if (session->pairing == PAIRING_CERTAIN)
+	if (session->state != SESSION_PROVISIONAL)
 		session->sink.request(session->sink.ctx, request);
-	else
-		post(session, (struct held_outcome){.kind = HELD_REQUEST, .request = *request});
+}
+
+/* So many messages that each began where the one before ended prove the framing as well. */
+static bool hold_told(struct session *session, const struct held_outcome *held)
+{
+	if (!session->told.unproven)
+		return false;
+	if (hold(session, &session->held_outcomes, held))
+		return true;
+	session->told.unproven = false;
+	outbox_release(session, &session->held_outcomes, RELEASE_PROVEN);
+	return false;
+}
+
+void outbox_tell_statement(struct session *session, const struct session_statement *statement)
+{
+	const struct held_outcome held = {.kind = HELD_STATEMENT, .statement = *statement};
+
+	if (!hold_told(session, &held))
+		session->sink.statement(session->sink.ctx, statement);
+}
+
+void outbox_tell_request(struct session *session, const struct session_request *request)
+{
+	const struct held_outcome held = {.kind = HELD_REQUEST, .request = *request};
+
+	if (!hold_told(session, &held))
+		session->sink.request(session->sink.ctx, request);
 }

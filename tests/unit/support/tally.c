@@ -15,6 +15,15 @@ static bool is_semicolon(void *ctx, const char *text, size_t len)
 	return len == 1 && *text == ';';
 }
 
+/* Only ";" is ignored, which runs no command: a text may be one while no more than that is known of it. */
+static bool may_be_semicolon(void *ctx, const char *text, size_t len, const char *tag)
+{
+	(void)ctx;
+	while (len && (*text == ' ' || *text == '\n'))
+		text++, len--;
+	return !tag && (!len || is_semicolon(ctx, text, len));
+}
+
 const struct session_options tally_options = {
     .queue_max = 65536,
     .prepared_max = 1024,
@@ -22,6 +31,7 @@ const struct session_options tally_options = {
     .provisional_max = 256,
     .request_timeout_ns = 30000000000ull,
     .ignored = is_semicolon,
+    .may_ignore = may_be_semicolon,
 };
 
 static void write_log(struct tally *tally, const char *what, enum outcome outcome, enum failure_type failure)
@@ -83,8 +93,14 @@ static void on_statement(void *ctx, const struct session_statement *statement)
 	if (statement->outcome == OUTCOME_SUCCESS && !statement->function_call && !statement->utility_plan)
 		tally->calls++;
 	tally->last_statement = *statement;
-	struct tally_result result = {statement->sent_ns, statement->outcome, statement->failure, "", "",
-				      statement->rows};
+	struct tally_result result = {statement->done_ns,
+				      statement->sent_ns,
+				      statement->outcome,
+				      statement->failure,
+				      "",
+				      "",
+				      statement->has_rows ? statement->rows : TALLY_ROWS_UNKNOWN,
+				      !statement->query_serial};
 
 	memcpy(result.sqlstate, statement->sqlstate, sizeof(result.sqlstate));
 	memcpy(result.tag, statement->tag, sizeof(result.tag));
@@ -108,7 +124,8 @@ static void on_request(void *ctx, const struct session_request *request)
 	tally->broken |= request->done_ns < request->sent_ns;
 	tally->broken |= request->kind == REQUEST_UPKEEP && request->outcome != OUTCOME_SUCCESS;
 	tally->last_request = *request;
-	struct tally_result result = {request->sent_ns, request->outcome, request->failure, "", "", 0};
+	struct tally_result result = {
+	    request->done_ns, request->sent_ns, request->outcome, request->failure, "", "", 0, false};
 
 	memcpy(result.sqlstate, request->sqlstate, sizeof(result.sqlstate));
 	snprintf(result.tag, sizeof(result.tag), "request %s", kinds[request->kind]);
@@ -139,6 +156,13 @@ static void on_note(void *ctx, enum session_note note)
 		count_request(tally, OUTCOME_FAILURE, FAILURE_CONNECTION);
 }
 
+static void on_blind(void *ctx, uint64_t ns)
+{
+	struct tally *tally = ctx;
+
+	tally->blind_ns += ns;
+}
+
 void tally_open(struct tally *tally, const struct session_options *options, bool fresh)
 {
 	struct session_sink sink = {
@@ -150,6 +174,7 @@ void tally_open(struct tally *tally, const struct session_options *options, bool
 	    .request = on_request,
 	    .error = on_error,
 	    .note = on_note,
+	    .blind = on_blind,
 	};
 
 	memset(tally, 0, sizeof(*tally));

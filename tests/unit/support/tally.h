@@ -10,17 +10,20 @@
 #include "support/transcript.h"
 #include "wire/session.h"
 
-#define TALLY_LOG_MAX     4096
-#define TALLY_RESULTS_MAX 2048
+#define TALLY_LOG_MAX      4096
+#define TALLY_ROWS_UNKNOWN UINT64_MAX
+#define TALLY_RESULTS_MAX  4096
 
 /* A statement's or request's outcome, as far as runs of one tape compare. */
 struct tally_result {
-	uint64_t sent_ns; /* tells which it is: chunks differ in time */
+	uint64_t done_ns; /* tells which it is: chunks differ in time */
+	uint64_t sent_ns; /* 0, or of a request done_ns: not known */
 	enum outcome outcome;
 	enum failure_type failure;
 	char sqlstate[6];
 	char tag[32]; /* of a request: its kind */
 	uint64_t rows;
+	bool homeless; /* a statement of no query: the error of a batch without Execute */
 };
 
 struct tally {
@@ -32,6 +35,7 @@ struct tally {
 	uint64_t requests[OUTCOMES], ignored, upkeep;
 	uint64_t failures[FAILURE_NONE];
 	uint64_t errors;
+	uint64_t blind_ns;
 	uint64_t notes[SESSION_NOTES];
 	bool broken; /* an outcome without or with the wrong failure type, a query answered twice or unasked
 			... */

@@ -42,14 +42,17 @@ static int unload(void **state)
 	return 0;
 }
 
-/* a may lack the tag: CommandComplete was seen, its text was not. */
+/* a may lack the tag: CommandComplete was seen, its text was not; or the rows. */
 static bool same(const struct tally_result *a, const struct tally_result *b)
 {
-	bool tagged = *a->tag || a->rows || a->outcome != OUTCOME_SUCCESS;
+	bool tagged = *a->tag || a->outcome != OUTCOME_SUCCESS;
 
-	return a->sent_ns == b->sent_ns && a->outcome == b->outcome && a->failure == b->failure &&
-	       !strcmp(a->sqlstate, b->sqlstate) &&
-	       (!tagged || (a->rows == b->rows && !strcmp(a->tag, b->tag)));
+	bool known = a->sent_ns && a->sent_ns != a->done_ns; /* else only the answer tells which it is */
+
+	return (known ? a->sent_ns == b->sent_ns : a->done_ns == b->done_ns) && a->outcome == b->outcome &&
+	       a->failure == b->failure && !strcmp(a->sqlstate, b->sqlstate) &&
+	       (!tagged ||
+		((a->rows == b->rows || a->rows == TALLY_ROWS_UNKNOWN) && !strcmp(a->tag, b->tag)));
 }
 
 /* Each known outcome is one of the truth's, each of them at most once. */
@@ -68,8 +71,9 @@ static bool only_truth(const char *what, const char *name)
 			j++;
 		if (j == truth.result_count) {
 			print_error("%s, %s: %s of %llu (outcome %d %s) is not the truth\n", name, what,
-				    result->tag, (unsigned long long)result->sent_ns, result->outcome,
+				    result->tag, (unsigned long long)result->done_ns, result->outcome,
 				    result->sqlstate);
+			print_error("  found %.400s\n  truth %.400s\n", tally.log, truth.log);
 			return false;
 		}
 		used[j] = true;

@@ -71,8 +71,8 @@ static void receive(struct session *session, const uint8_t *data, size_t len, si
 static uint32_t checksum(enum session_results results, const char *first, const char *second, size_t piece,
 			 size_t lost)
 {
-	const struct session_sink sink = {NULL,         on_startup, on_sent,  on_answered,
-					  on_statement, on_request, on_error, on_note};
+	const struct session_sink sink = {NULL,       on_startup, on_sent, on_answered, on_statement,
+					  on_request, on_error,   on_note, NULL};
 	const struct session_options options = {.queue_max = 100,
 						.prepared_max = 10,
 						.prepared_bytes = 1000,

@@ -21,7 +21,7 @@ struct side {
 	bool marked;           /* since marked_ns all before `mark` should have come */
 	uint32_t mark;
 	uint64_t marked_ns;
-	struct held *first; /* by position */
+	struct held *first, *last; /* by position */
 };
 
 struct stream {
@@ -59,6 +59,8 @@ static void drop_first(struct stream *stream, struct side *side)
 	struct held *held = side->first;
 
 	side->first = held->next;
+	if (!side->first)
+		side->last = NULL;
 	stream->held -= held_size(&held->record);
 	free(held);
 }
@@ -256,12 +258,17 @@ static bool insert(struct stream *stream, struct side *side, const struct event_
 
 	if (!held)
 		return false;
+	/* Nearly always it is the newest: thousands may be held behind one hole. */
+	if (side->last && distance(side->last->record.pos, record->pos) <= 0)
+		at = &side->last->next;
 	while (*at && distance((*at)->record.pos, record->pos) <= 0)
 		at = &(*at)->next;
 	held->since_ns = record->h.time;
 	memcpy(&held->record, record, sizeof(*record) + record->captured);
 	held->next = *at;
 	*at = held;
+	if (!held->next)
+		side->last = held;
 	stream->held += held_size(record);
 	return true;
 }

@@ -195,6 +195,8 @@ static void pass_time(struct session *session, uint64_t time_ns, bool gap)
 	    session->bytes_ns && time_ns > session->bytes_ns ? time_ns - session->bytes_ns : 0;
 
 	session->now_ns = time_ns;
+	if (gap && session->state != SESSION_BLIND)
+		return; /* the other direction may turn out to be lost over the same time */
 	session->bytes_ns = time_ns;
 	if (session->state != SESSION_BLIND || !session->sink.blind || !since_ns)
 		return;

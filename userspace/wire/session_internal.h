@@ -56,6 +56,7 @@ struct request {
 	bool mirrored, ignored, queried;
 	uint64_t sent_ns;
 	uint32_t statements;
+	uint64_t failed_ns; /* since when session_tick() knows that it has failed */
 	struct fault fault;
 };
 
@@ -112,7 +113,8 @@ struct told {
 /* How near a provisional pairing is to be proven. */
 struct proof {
 	uint32_t points;
-	bool strict; /* the cycle outstanding was sent when nothing was outstanding */
+	bool strict;   /* the cycle outstanding was sent when nothing was outstanding */
+	uint32_t deep; /* one was not: counts down by those that are, before they prove anything */
 };
 
 struct session {

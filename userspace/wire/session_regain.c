@@ -11,8 +11,8 @@
  * Pairing may begin anew whenever nothing seems to be outstanding: the count of outstanding cycles, known up
  * to a constant, is at its minimum, and the server spoke last. A surplus reply refutes it, and a new minimum
  * is known. It is proven by PROOF points:
- *   - one for each strict alternation of request and ReadyForQuery, unless the client is known to pipeline: a
- *     client that always keeps one request more on its way would look the same;
+ *   - one for each strict alternation of request and ReadyForQuery, unless the client is known to pipeline
+ * (or, for a while, may have done so): one that always keeps one request more on its way would look the same;
  *   - one for each silence that is longer than four times what the server lately took for a cycle: had
  *     anything been outstanding, its answer would have come;
  *   - PAUSE_POINTS for one of at least PAUSE_NS.
@@ -223,7 +223,7 @@ void regain_cycle_sent(struct session *session)
 	if (session->proof.strict)
 		session->proof.points += silence_points(session);
 	else
-		session->pipelined = PIPELINED_FOR;
+		session->proof.deep = PIPELINED_FOR;
 }
 
 static void prove(struct session *session)
@@ -246,9 +246,11 @@ void regain_cycle_answered(struct session *session)
 
 	if (session->pipeline.count)
 		return;
-	if (session->pipelined)
+	if (session->state == SESSION_ALIGNED && session->pipelined)
 		session->pipelined--;
-	else if (provisional && session->proof.strict)
+	if (provisional && session->proof.deep)
+		session->proof.deep--;
+	else if (provisional && session->proof.strict && !session->pipelined)
 		session->proof.points++;
 	if (provisional && session->proof.points >= PROOF && !session->told.unproven)
 		prove(session);

@@ -69,12 +69,34 @@ static void release_unproven(struct session *session, uint64_t now_ns)
 		session_settle_lost(session);
 }
 
+/* A block that has failed and does not end: its outcome is known, and it is one request, however long it
+ * lasts. */
+static void settle_endless(struct session *session, uint64_t now_ns)
+{
+	struct request *request =
+	    session_state_certain(session->state) ? &session->request : &session->told.request;
+	struct session_request out;
+
+	if (!request->open || request->settled || request->fault.outcome != OUTCOME_FAILURE)
+		return;
+	if (!request->failed_ns)
+		request->failed_ns = now_ns;
+	if (now_ns < request->failed_ns + session->options.request_timeout_ns)
+		return;
+	session->now_ns = now_ns;
+	out = account_request_of(session, request);
+	session->sink.request(session->sink.ctx, &out);
+	request->settled = true;
+}
+
 void session_tick(struct session *session, uint64_t now_ns)
 {
 	uint64_t timeout_ns = session->options.request_timeout_ns;
 	uint32_t first = 0, end;
 
 	release_unproven(session, now_ns);
+	if (timeout_ns)
+		settle_endless(session, now_ns);
 	if (!timeout_ns || !session_state_certain(session->state) || !waits(session) ||
 	    now_ns < session->progress_ns + timeout_ns)
 		return;
@@ -90,5 +112,5 @@ void session_tick(struct session *session, uint64_t now_ns)
 bool session_waits(const struct session *session)
 {
 	return session->pipeline.count || session->held_pairs.count || session->held_outcomes.count ||
-	       session->ledger.count;
+	       session->ledger.count || session->request.open || session->told.request.open;
 }

@@ -63,6 +63,8 @@ static void on_sent(void *ctx, const struct session_query *query)
 	struct tally *tally = ctx;
 
 	tally->sent++;
+	if (tally->sent - tally->answered > tally->deepest)
+		tally->deepest = tally->sent - tally->answered;
 	tally->keyed += query->keyed;
 	tally->broken |= query->serial != tally->sent || strlen(query->text) != query->text_len;
 	tally->last_sent = *query;

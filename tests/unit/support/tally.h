@@ -29,6 +29,7 @@ struct tally_result {
 struct tally {
 	struct session *session;
 	char user[64], database[64];
+	uint64_t deepest; /* most queries outstanding at once */
 	uint64_t sent, answered, skipped, keyed;
 	uint64_t statements[OUTCOMES], ignored_statements[OUTCOMES];
 	uint64_t calls; /* successful statements that pg_stat_statements counts */

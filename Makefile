@@ -1,7 +1,9 @@
 # mirror-observer: `make` builds build/mirror-observer, `make help` lists the rest.
 # Everything made goes below build/ (override with BUILD=...).
 BUILD   ?= build
-CC      ?= gcc
+ifeq ($(origin CC),default) # make has cc there
+CC      := gcc
+endif
 CLANG   ?= clang
 BPFTOOL ?= bpftool
 PKG_CONFIG ?= pkg-config
@@ -10,7 +12,7 @@ DESTDIR ?=
 VERSION := 0.1.0
 ARCH    := $(shell uname -m | sed -e s/x86_64/x86/ -e s/aarch64/arm64/ -e s/ppc64le/powerpc/ -e s/s390x/s390/)
 
-PACKAGES := libbpf libmicrohttpd yaml-0.1 libsystemd libxxhash libcares libcap-ng libseccomp libcurl jansson ncursesw
+PACKAGES := libbpf libmicrohttpd yaml-0.1 libsystemd libxxhash libcares libcap-ng libseccomp libcurl jansson smartcols
 # Warnings stop the build where we are to see them (CI, make lint), not where a newer compiler knows more of them.
 WERROR   ?=
 WARN     := -Wall -Wextra $(if $(WERROR),-Werror) -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wvla

@@ -68,8 +68,7 @@ struct {
 /* Set by probe.c before loading. */
 const volatile __u32 max_piece_bytes = EVENT_MAX_PIECE;
 const volatile __u32 ring_data_bytes = (1 << 20) - (1 << 17); /* the rest is kept for control records */
-const volatile __u32 ring_wake_bytes = 1 << 18;               /* wake user space from this fill on ... */
-const volatile __u32 ring_wake_step = 1 << 16;                /* ... and again with each such step */
+const volatile __u32 ring_wake_step = 1 << 16;                /* wake user space with each step of the fill */
 const volatile __u32 ring_look_ns = 0;                        /* so old may be what is known of its fill */
 
 /* Of tcp_recvmsg: it lost `nonblock` in Linux 5.19 and `addr_len` by 6.18. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR MIT */
 /*
  * ring - room in the ring buffer, and when to wake user space: a wake-up per record would cost more than the
- * record, so it is asked for when the fill passes a step at or above ring_wake_bytes. User space drains by
+ * record, so it is asked for when the fill rises past a multiple of ring_wake_step. User space drains by
  * timer below that.
  */
 #ifndef MO_RING_BPF_H
@@ -23,9 +23,7 @@ static __always_inline bool ring_has_room(__u64 fill, __u32 bytes)
 /* Of a record that takes the ring from one fill to another. */
 static __always_inline __u64 ring_submit_flags(__u64 before, __u64 after)
 {
-	if (after < ring_wake_bytes || before / ring_wake_step == after / ring_wake_step)
-		return BPF_RB_NO_WAKEUP;
-	return BPF_RB_FORCE_WAKEUP;
+	return after / ring_wake_step > before / ring_wake_step ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP;
 }
 
 /* What the last look at the ring saw, of whichever processor. */

@@ -8,11 +8,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "ask/table.h"
 #include "base/quantity.h"
 
 #define STATEMENT_WIDTH 96
-#define NAME_WIDTH      20
-#define FIGURE_WIDTH    20
 
 /* ------------------------------------------------------------------------------------------------ reading */
 
@@ -64,14 +63,6 @@ static void write_text(struct buffer *out, const char *text, size_t max)
 	}
 }
 
-static void write_padded(struct buffer *out, const char *text, size_t width)
-{
-	size_t len = strlen(text);
-
-	write_text(out, text, 200);
-	buffer_printf(out, "%*s", (int)(len < width ? width - len + 2 : 2), "");
-}
-
 static const char *figure(char text[96], const char *sign, double value, const char *unit)
 {
 	char shown[QUANTITY_MAX];
@@ -90,26 +81,40 @@ static const char *shown_verdict(enum verdict verdict)
 	return names[verdict];
 }
 
-static void write_check(struct buffer *out, const json_t *check, enum verdict verdict)
+/* The name and the reason come from outside: what a terminal would obey is taken out of them. */
+static int add_check(struct table *table, const json_t *check, enum verdict verdict)
 {
 	const char *sign = strcmp(text_of(check, "wanted"), "at_least") == 0 ? ">= " : "<= ";
-	char text[96];
+	struct buffer name = {0}, unit = {0}, reason = {0};
+	char value[96], wanted[96];
+	int err;
 
-	buffer_string(out, "  ");
-	write_padded(out, shown_verdict(verdict), strlen("no data yet"));
-	write_padded(out, text_of(check, "name"), NAME_WIDTH);
-	write_padded(out, figure(text, "", number_of(check, "value"), text_of(check, "unit")), FIGURE_WIDTH);
-	write_padded(out, figure(text, sign, number_of(check, "threshold"), text_of(check, "unit")),
-		     FIGURE_WIDTH);
-	write_text(out, verdict == VERDICT_READY ? "" : text_of(check, "reason"), 400);
-	buffer_string(out, "\n");
+	write_text(&name, text_of(check, "name"), 63);
+	write_text(&unit, text_of(check, "unit"), 16);
+	write_text(&reason, verdict == VERDICT_READY ? "" : text_of(check, "reason"), 400);
+	buffer_append(&name, "", 1);
+	buffer_append(&unit, "", 1);
+	buffer_append(&reason, "", 1);
+	err = name.failed || unit.failed || reason.failed ? -ENOMEM : 0;
+	if (!err)
+		err = table_row(table, (const char *const[]){
+					   shown_verdict(verdict), name.data,
+					   figure(value, "", number_of(check, "value"), unit.data),
+					   figure(wanted, sign, number_of(check, "threshold"), unit.data),
+					   reason.data});
+	buffer_free(&name);
+	buffer_free(&unit);
+	buffer_free(&reason);
+	return err;
 }
 
-static int write_checks(struct buffer *out, const json_t *checks)
+/* What is in the way first. */
+static int add_checks(struct table *table, const json_t *checks)
 {
 	static const enum verdict order[] = {VERDICT_NOT_READY, VERDICT_INSUFFICIENT_DATA, VERDICT_READY};
 	enum verdict verdict;
 	const json_t *check;
+	int err = 0;
 	size_t i;
 
 	for (size_t pass = 0; pass < 3; pass++)
@@ -117,10 +122,25 @@ static int write_checks(struct buffer *out, const json_t *checks)
 		{
 			if (verdict_of(check, &verdict))
 				return -EPROTO;
-			if (verdict == order[pass])
-				write_check(out, check, verdict);
+			if (verdict == order[pass] && !err)
+				err = add_check(table, check, verdict);
 		}
-	return 0;
+	return err;
+}
+
+static int write_checks(struct buffer *out, const json_t *checks)
+{
+	static const char *const columns[] = {"VERDICT", "CHECK", "VALUE", "WANTED", "REASON"};
+	struct table *table;
+	int err = table_new(&table, columns, sizeof(columns) / sizeof(*columns));
+
+	if (err)
+		return err;
+	err = add_checks(table, checks);
+	if (!err)
+		err = table_write(table, "  ", out);
+	table_free(&table);
+	return err;
 }
 
 static size_t count_checks(const json_t *checks, enum verdict wanted)
@@ -149,12 +169,6 @@ static void write_headline(struct buffer *out, const json_t *cluster, const json
 		buffer_printf(out,
 			      ": INSUFFICIENT DATA. Of %zu checks none fails, but %zu lack%s evidence.\n\n",
 			      json_array_size(checks), open, open == 1 ? "s" : "");
-	buffer_string(out, "  ");
-	write_padded(out, "VERDICT", strlen("no data yet"));
-	write_padded(out, "CHECK", NAME_WIDTH);
-	write_padded(out, "VALUE", FIGURE_WIDTH);
-	write_padded(out, "WANTED", FIGURE_WIDTH);
-	buffer_string(out, "REASON\n");
 }
 
 /* not_ready before insufficient_data before ready: what is known to be in the way matters most. */

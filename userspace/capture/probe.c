@@ -63,7 +63,6 @@ static void set_constants(const struct programs *programs, const struct probe_op
 
 	*programs->max_piece_bytes = options->max_piece_bytes;
 	*programs->ring_data_bytes = options->ring_bytes - reserve;
-	*programs->ring_wake_bytes = options->ring_bytes / 16;
 	*programs->ring_wake_step = options->ring_bytes / 16;
 	*programs->ring_look_ns = reserve; /* no machine's proxy moves more than 1 GB/s in small records */
 }

@@ -127,7 +127,6 @@ static int receive_arguments(void)
 		out->scan = &skeleton->links.scan_files;                            \
 		out->max_piece_bytes = &skeleton->rodata->max_piece_bytes;          \
 		out->ring_data_bytes = &skeleton->rodata->ring_data_bytes;          \
-		out->ring_wake_bytes = &skeleton->rodata->ring_wake_bytes;          \
 		out->ring_wake_step = &skeleton->rodata->ring_wake_step;            \
 		out->ring_look_ns = &skeleton->rodata->ring_look_ns;                \
 		skeleton->rodata->receive_arguments = receive_arguments();          \

@@ -26,7 +26,7 @@ struct programs {
 	bool has_unix;                     /* with the programs for Unix-domain sockets */
 	struct bpf_link *unix_links[UNIX_PROGRAMS_MAX];
 	/* Settings: to be written before loading. */
-	uint32_t *max_piece_bytes, *ring_data_bytes, *ring_wake_bytes, *ring_wake_step, *ring_look_ns;
+	uint32_t *max_piece_bytes, *ring_data_bytes, *ring_wake_step, *ring_look_ns;
 	/* Memory-mapped once loaded. */
 	struct filter *filters;
 	uint32_t *active_filter;

@@ -4,35 +4,9 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "base/utf8.h"
+
 #define WORD_MAX 32 /* longest word that text_nearest compares */
-
-/* Bytes of the UTF-8 sequence that begins here, 0 when it is none. Overlong forms, surrogates and what is
- * past U+10FFFF are none (RFC 3629, section 4). */
-static size_t sequence(const uint8_t *at, size_t left)
-{
-	uint8_t low = 0x80, high = 0xbf;
-	size_t len;
-
-	if (at[0] < 0x80)
-		return 1;
-	if (at[0] < 0xc2 || at[0] > 0xf4)
-		return 0;
-	len = at[0] < 0xe0 ? 2 : at[0] < 0xf0 ? 3 : 4;
-	if (at[0] == 0xe0)
-		low = 0xa0;
-	else if (at[0] == 0xed)
-		high = 0x9f;
-	else if (at[0] == 0xf0)
-		low = 0x90;
-	else if (at[0] == 0xf4)
-		high = 0x8f;
-	if (len > left || at[1] < low || at[1] > high)
-		return 0;
-	for (size_t i = 2; i < len; i++)
-		if ((at[i] & 0xc0) != 0x80)
-			return 0;
-	return len;
-}
 
 bool text_is_clean(const char *text, size_t len, struct text_place *place, const char **why)
 {
@@ -41,7 +15,7 @@ bool text_is_clean(const char *text, size_t len, struct text_place *place, const
 
 	*place = (struct text_place){1, 1};
 	for (size_t i = 0; i < len; i += step) {
-		step = sequence(bytes + i, len - i);
+		step = utf8_length(text + i, len - i);
 		*why = "not UTF-8";
 		if (step == 0)
 			return false;

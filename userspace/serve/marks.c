@@ -3,17 +3,13 @@
 
 #include <string.h>
 
-/* No half of a UTF-8 character at the end. */
+#include "base/utf8.h"
+
 static size_t fitting(const char *text)
 {
 	size_t len = strlen(text);
 
-	if (len < MARKS_TEXT_MAX)
-		return len;
-	len = MARKS_TEXT_MAX - 1;
-	while (len > 0 && ((unsigned char)text[len] & 0xc0) == 0x80)
-		len--;
-	return len;
+	return len < MARKS_TEXT_MAX ? len : utf8_cut(text, MARKS_TEXT_MAX - 1);
 }
 
 void marks_add(struct marks *marks, uint64_t at_s, enum mark_kind kind, const char *text)

@@ -9,6 +9,9 @@
 
 #include "ask/ask.h"
 #include "ask/check.h"
+#include "ask/signoff.h"
+#include "ask/status.h"
+#include "ask/terminal.h"
 #include "base/log.h"
 #include "base/loop.h"
 #include "base/notify.h"
@@ -364,6 +367,12 @@ int main(int argc, char **argv)
 		return ask_readiness(&options);
 	case COMMAND_RESET:
 		return ask_reset(&options);
+	case COMMAND_STATUS:
+		return status_run(&options);
+	case COMMAND_TOP:
+		return terminal_run(&options);
+	case COMMAND_REPORT:
+		return signoff_run(&options);
 	default:
 		return with_config(&options);
 	}

@@ -3,6 +3,7 @@
 
 import contextlib
 import os
+import re
 import resource
 import select
 import socket
@@ -215,8 +216,21 @@ def test_ready_says_503_and_why_while_nothing_is_attached():
 def test_the_page_needs_nothing_from_elsewhere(served):
     _, headers, text = served.get("/")
     assert headers["Content-Type"] == "text/html; charset=utf-8"
-    assert "<td>app</td>" in text and "http" not in text and "<script" not in text
-    assert served.get("/style.css")[1]["Content-Type"] == "text/css; charset=utf-8"
+    assert "<td>app</td>" in text and "http" not in text
+    policy = headers["Content-Security-Policy"]
+    assert "script-src 'self'" in policy and "unsafe" not in policy and "*" not in policy
+    parts = re.findall(r'(?:src|href)="([^"]*)"', text)
+    assert all(part.startswith(("/", "#")) and not part.startswith("//") for part in parts)
+    assert "<script>" not in text and " style=" not in text and not re.search(r"\son\w+=", text)
+    files = {part for part in parts if part.endswith((".js", ".css", ".svg"))}
+    assert len(files) >= 5
+    for file in files:
+        status, file_headers, content = served.get(file)
+        assert status == 200 and content
+        kind = {"js": "text/javascript; charset=utf-8", "css": "text/css; charset=utf-8", "svg": "image/svg+xml"}
+        assert file_headers["Content-Type"] == kind[file.rsplit(".", 1)[1]]
+        # The one address in them is a name, that of SVG; nothing is loaded from it.
+        assert set(re.findall(r"https?:[^\"' ]+", content)) <= {"http://www.w3.org/2000/svg"}
 
 
 def test_few_open_files_mean_fewer_connections_not_a_failure():

@@ -8,59 +8,13 @@
 #include <time.h>
 
 #include "ask/fetch.h"
+#include "ask/locate.h"
+#include "ask/progress.h"
 #include "ask/report.h"
 #include "base/clock.h"
-#include "config/config.h"
 
-#define DEFAULT_URL      "http://127.0.0.1:10432"
-#define URL_LENGTH       320
 #define POLL_US          2000000
 #define STATEMENTS_SHOWN 10
-
-/* --------------------------------------------------------------------------------------- where the daemon is
- */
-
-/* What listens on every address answers on loopback too. */
-static void url_of(char url[URL_LENGTH], const struct config *config)
-{
-	const char *host = config->listen_host;
-
-	if (strcmp(host, "0.0.0.0") == 0)
-		host = "127.0.0.1";
-	else if (strcmp(host, "::") == 0)
-		host = "::1";
-	snprintf(url, URL_LENGTH, strchr(host, ':') ? "http://[%s]:%u" : "http://%s:%u", host,
-		 config->listen_port);
-}
-
-/* --url, or what the configuration says; without a file of the default name, the default address. */
-static int locate(const struct options *options, char url[URL_LENGTH])
-{
-	struct config *config = NULL;
-	char *error = NULL;
-	int err;
-
-	if (options->url) {
-		snprintf(url, URL_LENGTH, "%s", options->url);
-		return 0;
-	}
-	err = config_load(&config, options->config_path, &error);
-	if (err == -ENOENT && !options->config_given) {
-		snprintf(url, URL_LENGTH, DEFAULT_URL);
-		err = 0;
-	} else if (err) {
-		fprintf(stderr, "%s\n", error ? error : "out of memory");
-	} else if (!config->listen_port) {
-		fprintf(stderr, "%s leaves the port to the kernel: give --url with the one in the log\n",
-			options->config_path);
-		err = -EINVAL;
-	} else {
-		url_of(url, config);
-	}
-	free(error);
-	config_free(&config);
-	return err;
-}
 
 /* ------------------------------------------------------------------------------------------------ readiness
  */
@@ -144,20 +98,46 @@ static int ask_until_ready(const struct options *options, const char *url, struc
 		status = ask_once(options, url, out);
 		now = clock_us();
 		if (status == EXIT_OK || status == EXIT_USAGE || now >= deadline)
-			return status;
+			break;
+		progress_show(url, options->cluster);
 		rest(deadline - now < POLL_US ? deadline - now : POLL_US);
 	}
+	progress_end();
+	return status;
+}
+
+/* The daemon's own words. */
+static int print_json(const struct options *options, const char *url)
+{
+	struct buffer table = {0};
+	struct fetch_reply reply;
+	int err = fetch(&reply, FETCH_GET, url, "/readiness", options->cluster), status;
+
+	if (err) {
+		fprintf(stderr, "%s\n", fetch_error());
+		return err == -EINVAL ? EXIT_USAGE : EXIT_UNREACHABLE;
+	}
+	status = read_verdict(options, url, &reply, &table);
+	if (status == EXIT_OK || status == EXIT_NOT_OK || status == EXIT_NO_DATA)
+		fputs(reply.body.data, stdout);
+	buffer_free(&table);
+	buffer_free(&reply.body);
+	return status;
 }
 
 int ask_readiness(const struct options *options)
 {
-	char url[URL_LENGTH];
+	char url[LOCATE_URL_MAX];
 	struct buffer out = {0};
 	int status;
 
 	if (locate(options, url))
 		return EXIT_USAGE;
 	status = ask_until_ready(options, url, &out);
+	if (options->json) {
+		buffer_free(&out);
+		return print_json(options, url);
+	}
 	if (status == EXIT_OK || status == EXIT_NOT_OK || status == EXIT_NO_DATA)
 		add_statements(options, url, &out);
 	if (out.len)
@@ -190,7 +170,7 @@ static int read_reset(const struct options *options, const char *url, const stru
 int ask_reset(const struct options *options)
 {
 	struct fetch_reply reply;
-	char url[URL_LENGTH];
+	char url[LOCATE_URL_MAX];
 	int err, status;
 
 	if (locate(options, url))

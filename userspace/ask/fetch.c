@@ -37,7 +37,10 @@ static int make_url(CURL *curl, char url[URL_MAX], const char *base, const char 
 		return -ENOMEM;
 	while (len && base[len - 1] == '/')
 		len--;
-	n = snprintf(url, URL_MAX, "%.*s%s%s%s", (int)len, base, path, cluster ? "?cluster=" : "",
+	n = snprintf(url, URL_MAX, "%.*s%s%s%s", (int)len, base, path,
+		     !cluster            ? ""
+		     : strchr(path, '?') ? "&cluster="
+					 : "?cluster=",
 		     escaped ? escaped : "");
 	curl_free(escaped);
 	if (n < URL_MAX)

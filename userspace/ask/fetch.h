@@ -20,7 +20,8 @@ struct fetch_reply {
 	struct buffer body; /* NUL-terminated; caller frees */
 };
 
-/* base such as "http://127.0.0.1:10432"; cluster, when not NULL, becomes ?cluster=. 0, or -errno and one
+/* base such as "http://127.0.0.1:10432"; path may have a query; cluster, when not NULL, becomes
+ * its ?cluster= or &cluster=. 0, or -errno and one
  * sentence from fetch_error(): -EINVAL when base is no URL, else -EHOSTUNREACH or -ENOMEM. */
 int fetch(struct fetch_reply *out, enum fetch_method method, const char *base, const char *path,
 	  const char *cluster);

@@ -22,6 +22,8 @@ enum {
 	OPTION_CLUSTER,
 	OPTION_URL,
 	OPTION_WAIT,
+	OPTION_JSON,
+	OPTION_OUTPUT,
 };
 
 static const struct option long_options[] = {
@@ -34,6 +36,8 @@ static const struct option long_options[] = {
     {"cluster", required_argument, NULL, OPTION_CLUSTER},
     {"url", required_argument, NULL, OPTION_URL},
     {"wait", required_argument, NULL, OPTION_WAIT},
+    {"json", no_argument, NULL, OPTION_JSON},
+    {"output", required_argument, NULL, OPTION_OUTPUT},
     {NULL, 0, NULL, 0},
 };
 
@@ -88,6 +92,12 @@ static int apply(struct options *out, int option, const char **error)
 		return 0;
 	case OPTION_WAIT:
 		return parse_wait(out, optarg, error);
+	case OPTION_JSON:
+		out->json = true;
+		return 0;
+	case OPTION_OUTPUT:
+		out->output = optarg;
+		return 0;
 	case OPTION_FRESH:
 		out->fresh = true;
 		return 0;
@@ -113,40 +123,63 @@ static int unknown(const char *word, const char **error)
 
 static int set_word(struct options *out, const char *word, const char **error)
 {
-	enum command command;
+	static const struct {
+		const char *word;
+		enum command command;
+	} commands[] = {
+	    {"readiness", COMMAND_READINESS}, {"reset", COMMAND_RESET},
+	    {"status", COMMAND_STATUS},       {"top", COMMAND_TOP},
+	    {"report", COMMAND_REPORT},
+	};
+	size_t i = 0;
 
-	if (strcmp(word, "readiness") == 0)
-		command = COMMAND_READINESS;
-	else if (strcmp(word, "reset") == 0)
-		command = COMMAND_RESET;
-	else
+	while (i < sizeof(commands) / sizeof(*commands) && strcmp(commands[i].word, word) != 0)
+		i++;
+	if (i == sizeof(commands) / sizeof(*commands))
 		return fail(error, "%.64s: no such command", word);
 	if (out->command == COMMAND_HELP || out->command == COMMAND_VERSION)
 		return 0;
 	if (out->command != COMMAND_DAEMON)
-		return fail(error, "only one of --check, readiness and reset can be given");
-	out->command = command;
+		return fail(error, "only one command can be given");
+	out->command = commands[i].command;
+	return 0;
+}
+
+/* Those that ask a running daemon. */
+static bool asks(enum command command)
+{
+	return command == COMMAND_READINESS || command == COMMAND_RESET || command == COMMAND_STATUS ||
+	       command == COMMAND_TOP || command == COMMAND_REPORT;
+}
+
+static int check_missing(const struct options *out, const char **error)
+{
+	if (out->command == COMMAND_RESET && !out->cluster)
+		return fail(error, "reset: --cluster is missing");
+	if (out->command == COMMAND_REPORT && !out->output)
+		return fail(error, "report: -o FILE is missing");
 	return 0;
 }
 
 /* Each option belongs to some commands only: one that would be without effect is a slip. */
 static int check_fit(const struct options *out, const char **error)
 {
-	bool asks = out->command == COMMAND_READINESS || out->command == COMMAND_RESET;
-
 	if (out->command == COMMAND_HELP || out->command == COMMAND_VERSION)
 		return 0;
-	if (!asks && (out->cluster || out->url))
-		return fail(error, "%s: only with readiness and reset", out->url ? "--url" : "--cluster");
+	if (!asks(out->command) && (out->cluster || out->url))
+		return fail(error, "%s: only with the commands that ask a daemon",
+			    out->url ? "--url" : "--cluster");
 	if (out->wait_us && out->command != COMMAND_READINESS)
 		return fail(error, "--wait: only with readiness");
-	if (asks && (out->fresh || out->log_level >= 0))
+	if (out->json && out->command != COMMAND_READINESS && out->command != COMMAND_STATUS)
+		return fail(error, "--json: only with readiness and status");
+	if (out->output && out->command != COMMAND_REPORT)
+		return fail(error, "--output: only with report");
+	if (asks(out->command) && (out->fresh || out->log_level >= 0))
 		return fail(error, "%s: only for the daemon", out->fresh ? "--fresh" : "--log-level");
 	if (out->url && out->config_given)
 		return fail(error, "only one of --url and --config can be given");
-	if (out->command == COMMAND_RESET && !out->cluster)
-		return fail(error, "reset: --cluster is missing");
-	return 0;
+	return check_missing(out, error);
 }
 
 int options_parse(struct options *out, int argc, char **argv, const char **error)
@@ -156,12 +189,12 @@ int options_parse(struct options *out, int argc, char **argv, const char **error
 	*out = (struct options){.config_path = OPTIONS_DEFAULT_CONFIG, .log_level = -1};
 	optind = 0; /* glibc: start anew */
 	opterr = 0;
-	while ((option = getopt_long(argc, argv, ":h", long_options, NULL)) != -1) {
+	while ((option = getopt_long(argc, argv, ":ho:", long_options, NULL)) != -1) {
 		if (option == ':')
 			return fail(error, "%.64s: a value is missing", argv[optind - 1]);
 		if (option == '?')
 			return unknown(argv[optind - 1], error);
-		err = apply(out, option == 'h' ? OPTION_HELP : option, error);
+		err = apply(out, option == 'h' ? OPTION_HELP : option == 'o' ? OPTION_OUTPUT : option, error);
 		if (err)
 			return err;
 	}
@@ -177,12 +210,19 @@ const char *options_help(void)
 {
 	return "Usage: mirror-observer [--config FILE] [--fresh] [--log-level LEVEL]\n"
 	       "       mirror-observer --check [--config FILE]\n"
-	       "       mirror-observer readiness [--cluster NAME] [--wait TIME] [--url URL | --config FILE]\n"
+	       "       mirror-observer top [--cluster NAME] [--url URL | --config FILE]\n"
+	       "       mirror-observer status [--cluster NAME] [--json] [--url URL | --config FILE]\n"
+	       "       mirror-observer readiness [--cluster NAME] [--wait TIME] [--json] [--url URL | "
+	       "--config FILE]\n"
+	       "       mirror-observer report -o FILE [--cluster NAME] [--url URL | --config FILE]\n"
 	       "       mirror-observer reset --cluster NAME [--url URL | --config FILE]\n"
 	       "\n"
 	       "Watches the backend connections of a PostgreSQL mirroring proxy from the kernel and serves\n"
 	       "how the mirror does.\n"
 	       "\n"
+	       "  top                verdict, figures, plots and statements, live in a terminal\n"
+	       "  status             verdict and figures, once\n"
+	       "  report             write one HTML file with all of it, to sign off a migration\n"
 	       "  readiness          ask the running daemon: could I switch over now, and what is in the "
 	       "way?\n"
 	       "  reset              have it start the verdict on one cluster anew\n"
@@ -193,6 +233,8 @@ const char *options_help(void)
 	       "  --log-level LEVEL  error, warning, info or debug; overrides the configuration\n"
 	       "  --cluster NAME     this cluster only\n"
 	       "  --wait TIME        wait until it is ready, at most so long (30s, 5m, 1h)\n"
+	       "  --json             the daemon's own answer\n"
+	       "  -o, --output FILE  what report writes\n"
 	       "  --url URL          where the daemon answers, such as http://127.0.0.1:10432; by default "
 	       "where\n"
 	       "                     the configuration says\n"

@@ -27,6 +27,9 @@ enum command {
 	COMMAND_HELP,      /* --help */
 	COMMAND_READINESS, /* readiness: ask a running daemon for its verdict */
 	COMMAND_RESET,     /* reset: have it start the verdict anew */
+	COMMAND_STATUS,    /* status: what the page shows, once */
+	COMMAND_TOP,       /* top: the same, live in a terminal */
+	COMMAND_REPORT,    /* report: one file to sign off */
 };
 
 #define OPTIONS_DEFAULT_CONFIG "/etc/mirror-observer/observer.yaml"
@@ -37,11 +40,13 @@ struct options {
 	bool fresh;
 	int log_level; /* enum log_level, or -1: as the configuration says */
 
-	/* of readiness and reset */
-	const char *cluster; /* NULL = all (readiness only) */
+	/* of the commands that ask a running daemon */
+	const char *cluster; /* NULL = all (not with reset) */
 	const char *url;     /* NULL = where the configuration says that the daemon listens */
 	bool config_given;   /* --config was */
 	uint64_t wait_us;    /* readiness: how long to wait for it; 0 = not at all */
+	bool json;           /* readiness, status: as the daemon's JSON */
+	const char *output;  /* report: the file to write */
 };
 
 /* Returns 0, or -EINVAL with one line in *error (static, without newline), which ends in a hint. */

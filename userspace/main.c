@@ -21,6 +21,7 @@
 #include "rights/privileges.h"
 #include "rights/syscalls.h"
 #include "serve/figures.h"
+#include "serve/keep.h"
 #include "serve/service.h"
 #include "sql/parser.h"
 #include "stats/stats.h"
@@ -37,6 +38,7 @@ struct daemon {
 	struct parser *parser;
 	struct observation *observation; /* NULL with mirror_metrics_enabled: false */
 	struct service *service;
+	struct keep *keep; /* NULL where nothing is kept */
 };
 
 /* ---------------------------------------------------------------------------------------------- asked by the
@@ -230,6 +232,7 @@ static int start_service(struct daemon *d)
 		log_error("%s", service_error());
 		return EXIT_NOT_OK;
 	}
+	keep_open(&d->keep, config_state(d->config), service_live(d->service));
 	service_add(d->service, (struct exposition_source){figures_write_threshold, d->threshold}, true);
 	if (!d->observation)
 		return EXIT_OK;
@@ -321,6 +324,9 @@ static int command_daemon(const struct options *options, struct config **config)
 
 	set_log_level(&d);
 	status = run(&d);
+	if (d.service)
+		keep_save(d.keep, service_live(d.service));
+	keep_close(&d.keep);
 	service_free(&d.service);
 	observation_free(&d.observation);
 	threshold_free(&d.threshold);

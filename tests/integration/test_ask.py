@@ -160,10 +160,10 @@ def test_a_report_opens_from_disk_without_a_network(page, report):
         browser.driver.execute_cdp_cmd("Network.emulateNetworkConditions", {
             "offline": True, "latency": 0, "downloadThroughput": 0, "uploadThroughput": 0})
         browser.open(f"file://{report}")
-        assert browser.ask("return performance.getEntriesByType('resource').length") == 0
-        assert browser.ask("return [...document.querySelectorAll('h2')].map((one) => one.textContent)")[0] == "orders_000"
-        assert browser.ask("return document.querySelectorAll('svg').length") == 3 * 8
-        text = browser.ask("return document.body.textContent")
+        assert browser.run("return performance.getEntriesByType('resource').length") == 0
+        assert browser.run("return [...document.querySelectorAll('h2')].map((one) => one.textContent)")[0] == "orders_000"
+        assert browser.run("return document.querySelectorAll('svg').length") == 3 * 8
+        text = browser.run("return document.body.textContent")
         failed = int(page.metrics().get("pgdog_mirror_requests_total", cluster="orders_000", status="failure"))
         assert f"failure{failed}" in text and "10.1.0.1:5432 (database app)" in text and "What happened" in text
         assert browser.messages() == []

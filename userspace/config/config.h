@@ -63,14 +63,15 @@ struct config {
 	char *listen_host;    /* numeric address; default 127.0.0.1 */
 	uint16_t listen_port; /* default 10432; 0 = let the kernel choose (printed at start) */
 	bool mirror_metrics_enabled;
-	double failure_threshold;            /* percent; NaN = not given */
-	uint64_t window_us;                  /* default 5 min */
-	char *pin;                           /* default /sys/fs/bpf/mirror_observer */
-	uint32_t max_clusters;               /* elements of the pinned map, default 16 */
-	uint32_t ring_bytes;                 /* default 16 MiB, a power of two >= 64 KiB */
-	enum attach_mode attach;             /* how sends and receives are seen; default auto */
-	int log_level;                       /* enum log_level, default info */
-	char *user;                          /* account to change to after attach; NULL = keep */
+	double failure_threshold; /* percent; NaN = not given */
+	uint64_t window_us;       /* default 5 min */
+	char *pin;                /* default /sys/fs/bpf/mirror_observer */
+	uint32_t max_clusters;    /* elements of the pinned map, default 16 */
+	uint32_t ring_bytes;      /* default 16 MiB, a power of two >= 64 KiB */
+	enum attach_mode attach;  /* how sends and receives are seen; default auto */
+	int log_level;            /* enum log_level, default info */
+	char *state;              /* directory of what outlives the process; NULL = see config_state */
+	char *user;               /* account to change to after attach; NULL = keep */
 	struct readiness_settings readiness; /* thresholds of the verdict */
 	struct config_proxy proxy;
 	struct config_cluster *clusters;
@@ -84,13 +85,16 @@ int config_load(struct config **out, const char *path, char **error);
 int config_parse(struct config **out, const char *name, const void *text, size_t len, char **error);
 void config_free(struct config **config);
 
+/* The directory of what outlives the process: `state`, or the first that systemd gives (StateDirectory=), or
+ * NULL. */
+const char *config_state(const struct config *config);
 /* Is one of the addresses that of a Unix-domain socket? */
 bool config_names_unix(const struct config *config);
 /* The same name, endpoints and databases: what is known of the one is true of the other. The order of
  * addresses is of no account, nor is any other key. */
 bool config_same_cluster(const struct config_cluster *a, const struct config_cluster *b);
 /* True when nothing but what a reload may change differs (listen, mirror_metrics_enabled, pin, max_clusters,
- * ring_bytes, attach, user need a restart); otherwise *key names the first one that does. */
+ * ring_bytes, attach, state, user need a restart); otherwise *key names the first one that does. */
 bool config_can_reload(const struct config *old, const struct config *new_, const char **key);
 
 #endif

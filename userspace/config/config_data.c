@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -87,6 +88,7 @@ void config_free(struct config **config)
 	free(gone->listen_host);
 	free(gone->pin);
 	free(gone->user);
+	free(gone->state);
 	free(gone);
 }
 
@@ -164,7 +166,20 @@ bool config_can_reload(const struct config *old, const struct config *new_, cons
 		*key = "ring_bytes";
 	else if (old->attach != new_->attach)
 		*key = "attach";
+	else if (!same_text(old->state, new_->state))
+		*key = "state";
 	else if (!same_text(old->user, new_->user))
 		*key = "user";
 	return *key == NULL;
+}
+
+const char *config_state(const struct config *config)
+{
+	static char first[512];
+	const char *given = getenv("STATE_DIRECTORY"); /* systemd.exec(5): several are separated by colons */
+
+	if (config->state || !given || !*given)
+		return config->state;
+	snprintf(first, sizeof(first), "%.*s", (int)strcspn(given, ":"), given);
+	return first;
 }

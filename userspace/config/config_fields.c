@@ -358,6 +358,7 @@ static int parse_root(struct reader *r, const struct tree *node)
 	    {"ring_bytes", parse_ring, AT(ring_bytes), NULL},
 	    {"attach", parse_attach, AT(attach), NULL},
 	    {"log_level", parse_log_level, AT(log_level), NULL},
+	    {"state", parse_state, AT(state), NULL},
 	    {"user", parse_user, AT(user), NULL},
 	    {"readiness", parse_readiness, AT(readiness), NULL},
 	    {"proxy", parse_proxy, AT(proxy), NULL},

@@ -323,6 +323,12 @@ int parse_pin(struct reader *r, const struct tree *node, void *target)
 	return parse_absolute(r, node, target, "the absolute path of a directory below a bpffs");
 }
 
+int parse_state(struct reader *r, const struct tree *node, void *target)
+{
+	return parse_absolute(r, node, target,
+			      "the absolute path of a directory, such as /var/lib/mirror-observer");
+}
+
 int parse_cgroup(struct reader *r, const struct tree *node, void *target)
 {
 	return parse_text(r, node, target, 1023,

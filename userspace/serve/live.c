@@ -4,9 +4,12 @@
 #include <errno.h>
 #include <math.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <xxhash.h>
 
+#include "base/quantity.h"
 #include "serve/sentence.h"
 
 #define RECENT_S 10
@@ -28,13 +31,37 @@ static void free_cluster(struct live_cluster *cluster)
 	free(cluster);
 }
 
-static struct live_cluster *new_cluster(const char *name)
+static uint64_t hash_text(const char *text)
+{
+	return text ? XXH3_64bits(text, strlen(text)) : 0;
+}
+
+/* Addresses may be listed in any order. */
+static uint64_t hash_endpoint(const struct config_endpoint *endpoint)
+{
+	uint64_t sum = hash_text(endpoint->database) * 31;
+
+	for (size_t i = 0; i < endpoint->address_count; i++)
+		sum += hash_text(endpoint->addresses[i].text);
+	return sum;
+}
+
+static uint64_t identity_of(const struct config_cluster *config)
+{
+	const uint64_t parts[] = {hash_text(config->name), hash_endpoint(&config->primary),
+				  hash_endpoint(&config->mirror)};
+
+	return XXH3_64bits(parts, sizeof(parts));
+}
+
+static struct live_cluster *new_cluster(const char *name, uint64_t identity)
 {
 	struct live_cluster *cluster = calloc(1, sizeof(*cluster));
 
 	if (!cluster)
 		return NULL;
-	strncpy(cluster->name, name, sizeof(cluster->name) - 1);
+	snprintf(cluster->name, sizeof(cluster->name), "%s", name);
+	cluster->identity = identity;
 	cluster->readiness.verdict = VERDICT_INSUFFICIENT_DATA;
 	if (series_new(&cluster->series) || classlog_new(&cluster->classes)) {
 		free_cluster(cluster);
@@ -43,17 +70,19 @@ static struct live_cluster *new_cluster(const char *name)
 	return cluster;
 }
 
-static struct live_cluster *take(struct live *live, const char *name)
+static struct live_cluster *take(struct live *live, const struct config_cluster *config)
 {
+	uint64_t identity = identity_of(config);
+
 	for (size_t i = 0; i < live->count; i++) {
 		struct live_cluster *cluster = live->list[i];
 
-		if (cluster && strcmp(cluster->name, name) == 0) {
+		if (cluster && cluster->identity == identity) {
 			live->list[i] = NULL;
 			return cluster;
 		}
 	}
-	return new_cluster(name);
+	return new_cluster(config->name, identity);
 }
 
 static bool is_in_order(const struct live *live, const struct clusters *clusters)
@@ -61,7 +90,7 @@ static bool is_in_order(const struct live *live, const struct clusters *clusters
 	if (live->count != clusters_count(clusters))
 		return false;
 	for (size_t i = 0; i < live->count; i++)
-		if (strcmp(live->list[i]->name, clusters_config(clusters, i)->name) != 0)
+		if (live->list[i]->identity != identity_of(clusters_config(clusters, i)))
 			return false;
 	return true;
 }
@@ -86,7 +115,7 @@ static void follow(struct live *live, const struct clusters *clusters)
 		return;
 	list = calloc(count + 1, sizeof(*list));
 	for (size_t i = 0; list && i < count; i++) {
-		list[i] = take(live, clusters_config(clusters, i)->name);
+		list[i] = take(live, clusters_config(clusters, i));
 		if (!list[i])
 			count = i;
 	}
@@ -119,7 +148,7 @@ static void write_sentence(struct live_cluster *cluster, const struct top *top, 
 	sentence_write(&text, &cluster->readiness, top, diagnosis);
 	*cluster->sentence = 0;
 	if (text.data && !text.failed)
-		strncpy(cluster->sentence, text.data, sizeof(cluster->sentence) - 1);
+		snprintf(cluster->sentence, sizeof(cluster->sentence), "%s", text.data);
 	buffer_free(&text);
 }
 
@@ -165,6 +194,22 @@ void live_mark(struct live *live, const char *cluster, uint64_t now_s, enum mark
 	for (size_t i = 0; i < live->count; i++)
 		if (!cluster || strcmp(live->list[i]->name, cluster) == 0)
 			marks_add(&live->list[i]->marks, now_s, kind, text);
+}
+
+void live_mark_start(struct live *live, uint64_t now_s)
+{
+	char text[MARKS_TEXT_MAX], away[QUANTITY_MAX];
+
+	for (size_t i = 0; i < live->count; i++) {
+		uint64_t end = series_end(live->list[i]->series, SERIES_5M);
+
+		if (end && end < now_s)
+			snprintf(text, sizeof(text), "observer started, %s not observed",
+				 quantity(away, now_s - end, "s"));
+		else
+			snprintf(text, sizeof(text), "observer started");
+		marks_add(&live->list[i]->marks, now_s, MARK_START, text);
+	}
 }
 
 /* -------------------------------------------------------------------------------------------- to be shown */
@@ -215,35 +260,51 @@ double live_recent(const struct live_cluster *cluster, enum series_id id)
 
 /* -------------------------------------------------------------------------------------------- in a file */
 
-/* One after the other: name, marks, points. */
+/* One after the other: this, then the points. */
+struct saved {
+	char name[64];
+	uint64_t identity;
+	struct marks marks;
+};
+
 static size_t saved_bytes(void)
 {
-	return sizeof(((struct live_cluster *)0)->name) + sizeof(struct marks) + series_saved_bytes();
+	return sizeof(struct saved) + series_saved_bytes();
+}
+
+uint64_t live_layout(void)
+{
+	const uint64_t parts[] = {series_layout(), saved_bytes(), sizeof(struct saved)};
+
+	return XXH3_64bits(parts, sizeof(parts));
 }
 
 void live_save(const struct live *live, struct buffer *out)
 {
 	for (size_t i = 0; i < live->count; i++) {
-		buffer_append(out, live->list[i]->name, sizeof(live->list[i]->name));
-		buffer_append(out, &live->list[i]->marks, sizeof(live->list[i]->marks));
-		series_save(live->list[i]->series, out);
+		const struct live_cluster *cluster = live->list[i];
+		struct saved saved = {.identity = cluster->identity, .marks = cluster->marks};
+
+		memcpy(saved.name, cluster->name, sizeof(saved.name));
+		buffer_append(out, &saved, sizeof(saved));
+		series_save(cluster->series, out);
 	}
 }
 
 static struct live_cluster *restore_one(const char *data)
 {
 	struct live_cluster *cluster;
-	char name[sizeof(cluster->name)];
+	struct saved saved;
 
-	memcpy(name, data, sizeof(name));
-	name[sizeof(name) - 1] = 0;
-	cluster = new_cluster(name);
+	memcpy(&saved, data, sizeof(saved));
+	saved.name[sizeof(saved.name) - 1] = 0;
+	cluster = new_cluster(saved.name, saved.identity);
 	if (!cluster)
 		return NULL;
-	memcpy(&cluster->marks, data + sizeof(name), sizeof(cluster->marks));
+	cluster->marks = saved.marks;
 	for (size_t i = 0; i < MARKS_MAX; i++)
 		cluster->marks.list[i].text[MARKS_TEXT_MAX - 1] = 0;
-	series_restore(cluster->series, data + sizeof(name) + sizeof(cluster->marks), series_saved_bytes());
+	series_restore(cluster->series, data + sizeof(saved), series_saved_bytes());
 	return cluster;
 }
 

@@ -4,7 +4,8 @@
  * over time and what happened. Brought up to date once a second; everything that is shown within a second is
  * one snapshot.
  *
- * Owns series, marks and classlog of each configured cluster, found by name: a reload keeps them.
+ * Owns series, marks and classlog of each configured cluster: a reload and a restart keep them for the same
+ * cluster (name, addresses and databases), and for no other.
  */
 #ifndef MO_LIVE_H
 #define MO_LIVE_H
@@ -22,6 +23,7 @@
 
 struct live_cluster {
 	char name[64];
+	uint64_t identity; /* of name, addresses and databases: another one of the same name begins anew */
 	struct readiness readiness;
 	char sentence[LIVE_SENTENCE_MAX];
 	uint64_t since_s; /* Unix time of the verdict's last change, as far as it was observed */
@@ -49,6 +51,9 @@ void live_tick(struct live *live, const struct live_tick *tick);
 /* A mark for one cluster (by name) or, with NULL, for all. */
 void live_mark(struct live *live, const char *cluster, uint64_t now_s, enum mark_kind kind, const char *text);
 
+/* The observer began: for clusters that were restored the mark tells how long nothing was observed. */
+void live_mark_start(struct live *live, uint64_t now_s);
+
 /* As of the last tick: index i is the cluster's in the configuration then. */
 size_t live_count(const struct live *live);
 const struct live_cluster *live_get(const struct live *live, size_t i);
@@ -60,7 +65,8 @@ uint64_t live_ticks(const struct live *live);
 /* The mean of a figure's last ten seconds; NaN when none of them is known. */
 double live_recent(const struct live_cluster *cluster, enum series_id id);
 
-/* For statefile.h. */
+/* For keep.h. live_layout() changes whenever what was saved would be read wrongly. */
+uint64_t live_layout(void);
 void live_save(const struct live *live, struct buffer *out);
 /* Takes what live_save wrote; clusters that are not configured are dropped at the next tick. 0 or -EINVAL,
  * -ENOMEM: then nothing was taken. */

@@ -61,7 +61,7 @@ static void update(struct service *service)
 	service->options.refresh(service->options.ctx);
 	live_tick(service->live, &tick);
 	if (live_ticks(service->live) == 1)
-		live_mark(service->live, NULL, tick.now_s, MARK_START, "observer started");
+		live_mark_start(service->live, tick.now_s);
 }
 
 /* Just after each turn of the clock's second, so that every second has its point. */

@@ -13,7 +13,8 @@ from .observer import Observer, bpf_stats, cluster, configuration
 from .pgpool import Pgpool
 from .postgres import Server
 from .process import Process, free_port, interruptible, wait_for
+from .prometheus import Prometheus
 from .stand import Stand, leftovers
 
-__all__ = ["Client", "Metrics", "MirrorProxy", "Observer", "Pgbench", "Pgpool", "Process", "Server", "Stand", "bpf_stats",
+__all__ = ["Client", "Metrics", "MirrorProxy", "Observer", "Pgbench", "Pgpool", "Process", "Prometheus", "Server", "Stand", "bpf_stats",
            "cluster", "configuration", "free_port", "interruptible", "leftovers", "pgbench", "pgbench_init", "wait_for"]

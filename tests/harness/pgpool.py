@@ -58,8 +58,9 @@ class Pgpool:
     host = "127.0.0.1"
 
     def __init__(self, directory, servers, children=16, max_pool=1, settings="", passwords="", name="pgpool",
-                 by_path=False):
+                 by_path=False, program="/usr/sbin/pgpool"):
         """by_path: the servers are reached by their Unix-domain sockets."""
+        self.program = program
         self.directory = os.path.join(directory, name)
         self.port = free_port()
         self.children = children
@@ -86,7 +87,7 @@ class Pgpool:
 
     def start(self):
         conf = self.directory
-        self.process = Process(["/usr/sbin/pgpool", "-n", "-f", f"{conf}/pgpool.conf", "-a", f"{conf}/pool_hba.conf",
+        self.process = Process([self.program, "-n", "-f", f"{conf}/pgpool.conf", "-a", f"{conf}/pool_hba.conf",
                                 "-F", f"{conf}/pcp.conf", "-k", "/dev/null"], f"{conf}/pgpool.log", user=USER,
                                stop_signal=signal.SIGINT)
 

@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "ask/fetch.h"
+#include "ask/fleet.h"
 #include "ask/locate.h"
 #include "ask/progress.h"
 #include "ask/report.h"
@@ -69,6 +70,71 @@ static int ask_once(const struct options *options, const char *url, struct buffe
 	return status;
 }
 
+/* What Prometheus recorded of the cluster, or of all, in the form of /readiness: 0, -ENOENT when there is
+ * nothing, -EPROTO, or what fetch() returns. */
+static int fetch_fleet(struct buffer *out, const char *url, const char *cluster)
+{
+	struct buffer query = {0};
+	struct fetch_reply reply;
+	int err;
+
+	fleet_query(&query, cluster);
+	buffer_append(&query, "", 1);
+	err = query.failed ? -ENOMEM : fetch_query(&reply, url, query.data);
+	buffer_free(&query);
+	if (err) {
+		fprintf(stderr, "%s\n", err == -ENOMEM ? "out of memory" : fetch_error());
+		return err;
+	}
+	err = reply.status == 200 && reply.body.data ? fleet_answer(out, reply.body.data) : -EPROTO;
+	if (err == -EPROTO)
+		fprintf(stderr, "%s answers with status %ld, but not as Prometheus does\n", url,
+			reply.status);
+	buffer_free(&reply.body);
+	return err;
+}
+
+/* Of a cluster that nobody knows, or of rules that are not loaded, there is nothing: the other clusters tell.
+ */
+static int no_verdict(const struct options *options, const char *url)
+{
+	struct buffer others = {0};
+	int err = options->cluster ? fetch_fleet(&others, url, NULL) : -ENOENT;
+
+	buffer_free(&others);
+	if (!err) {
+		fprintf(stderr, "Prometheus knows no cluster %s\n", options->cluster);
+		return EXIT_USAGE;
+	}
+	fprintf(stderr,
+		"%s has no verdict yet: does it scrape the observers and load rules.yaml (prometheus.md)?\n",
+		url);
+	return EXIT_NO_DATA;
+}
+
+/* As ask_once(), of all observers together. */
+static int ask_prometheus(const struct options *options, const char *url, struct buffer *out)
+{
+	struct buffer json = {0};
+	enum verdict worst;
+	int status, err = fetch_fleet(&json, url, options->cluster);
+
+	if (!err)
+		err = report_readiness(out, json.data, &worst);
+	if (!err && options->json) {
+		buffer_reset(out);
+		buffer_printf(out, "%s\n", json.data);
+	}
+	if (!err)
+		status = exit_of(worst);
+	else if (err == -ENOENT)
+		status = no_verdict(options, url);
+	else
+		status = err == -EINVAL ? EXIT_USAGE : EXIT_UNREACHABLE;
+	buffer_free(&json);
+	return status;
+}
+
 static void add_statements(const struct options *options, const char *url, struct buffer *out)
 {
 	struct fetch_reply reply;
@@ -95,11 +161,13 @@ static int ask_until_ready(const struct options *options, const char *url, struc
 
 	for (;;) {
 		buffer_reset(out);
-		status = ask_once(options, url, out);
+		status =
+		    options->prometheus ? ask_prometheus(options, url, out) : ask_once(options, url, out);
 		now = clock_us();
 		if (status == EXIT_OK || status == EXIT_USAGE || now >= deadline)
 			break;
-		progress_show(url, options->cluster);
+		if (!options->prometheus)
+			progress_show(url, options->cluster);
 		rest(deadline - now < POLL_US ? deadline - now : POLL_US);
 	}
 	progress_end();
@@ -131,14 +199,17 @@ int ask_readiness(const struct options *options)
 	struct buffer out = {0};
 	int status;
 
-	if (locate(options, url))
+	if (options->prometheus)
+		snprintf(url, sizeof(url), "%s", options->prometheus);
+	else if (locate(options, url))
 		return EXIT_USAGE;
 	status = ask_until_ready(options, url, &out);
-	if (options->json) {
+	if (options->json && !options->prometheus) {
 		buffer_free(&out);
 		return print_json(options, url);
 	}
-	if (status == EXIT_OK || status == EXIT_NOT_OK || status == EXIT_NO_DATA)
+	/* Statements are no metrics: Prometheus has none. */
+	if (!options->prometheus && (status == EXIT_OK || status == EXIT_NOT_OK || status == EXIT_NO_DATA))
 		add_statements(options, url, &out);
 	if (out.len)
 		fwrite(out.data, 1, out.len, stdout);

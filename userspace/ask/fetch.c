@@ -27,21 +27,27 @@ static size_t on_body(char *data, size_t size, size_t count, void *ctx)
 	return size * count;
 }
 
-static int make_url(CURL *curl, char url[URL_MAX], const char *base, const char *path, const char *cluster)
+/* What is asked for: a path, and one parameter unless value is NULL. */
+struct target {
+	const char *base, *path, *parameter, *value;
+};
+
+static int make_url(CURL *curl, char url[URL_MAX], const struct target *target)
 {
-	char *escaped = cluster ? curl_easy_escape(curl, cluster, 0) : NULL;
+	const char *base = target->base;
+	char *escaped = target->value ? curl_easy_escape(curl, target->value, 0) : NULL;
 	size_t len = strlen(base);
 	int n;
 
-	if (cluster && !escaped)
+	if (target->value && !escaped)
 		return -ENOMEM;
 	while (len && base[len - 1] == '/')
 		len--;
-	n = snprintf(url, URL_MAX, "%.*s%s%s%s", (int)len, base, path,
-		     !cluster            ? ""
-		     : strchr(path, '?') ? "&cluster="
-					 : "?cluster=",
-		     escaped ? escaped : "");
+	n = snprintf(url, URL_MAX, "%.*s%s%s%s%s%s", (int)len, base, target->path,
+		     !escaped                    ? ""
+		     : strchr(target->path, '?') ? "&"
+						 : "?",
+		     escaped ? target->parameter : "", escaped ? "=" : "", escaped ? escaped : "");
 	curl_free(escaped);
 	if (n < URL_MAX)
 		return 0;
@@ -55,6 +61,7 @@ static void set_options(CURL *curl, enum fetch_method method, const char *url, s
 	curl_easy_setopt(curl, CURLOPT_URL, url);
 	curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
 	curl_easy_setopt(curl, CURLOPT_NOPROXY, "*");
+	curl_easy_setopt(curl, CURLOPT_NETRC, (long)CURL_NETRC_OPTIONAL); /* a password is no argument */
 	curl_easy_setopt(curl, CURLOPT_TIMEOUT, (long)FETCH_SECONDS);
 	curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
 	curl_easy_setopt(curl, CURLOPT_USERAGENT, "mirror-observer/" VERSION);
@@ -79,8 +86,8 @@ static int perform(CURL *curl, enum fetch_method method, const char *url, struct
 	code = curl_easy_perform(curl);
 	curl_slist_free_all(headers);
 	if (code != CURLE_OK) {
-		snprintf(error_text, sizeof(error_text), "%s does not answer: %s", url,
-			 *why ? why : curl_easy_strerror(code));
+		snprintf(error_text, sizeof(error_text), "%.*s does not answer: %s", (int)strcspn(url, "?"),
+			 url, *why ? why : curl_easy_strerror(code));
 		return code == CURLE_URL_MALFORMAT || code == CURLE_UNSUPPORTED_PROTOCOL ? -EINVAL
 											 : -EHOSTUNREACH;
 	}
@@ -92,8 +99,7 @@ static int perform(CURL *curl, enum fetch_method method, const char *url, struct
 	return -ENOMEM;
 }
 
-int fetch(struct fetch_reply *out, enum fetch_method method, const char *base, const char *path,
-	  const char *cluster)
+static int fetch_target(struct fetch_reply *out, enum fetch_method method, const struct target *target)
 {
 	CURL *curl = curl_easy_init();
 	char url[URL_MAX];
@@ -104,11 +110,26 @@ int fetch(struct fetch_reply *out, enum fetch_method method, const char *base, c
 		snprintf(error_text, sizeof(error_text), "out of memory");
 		return -ENOMEM;
 	}
-	err = make_url(curl, url, base, path, cluster);
+	err = make_url(curl, url, target);
 	if (!err)
 		err = perform(curl, method, url, out);
 	if (err)
 		buffer_free(&out->body);
 	curl_easy_cleanup(curl);
 	return err;
+}
+
+int fetch(struct fetch_reply *out, enum fetch_method method, const char *base, const char *path,
+	  const char *cluster)
+{
+	const struct target target = {base, path, "cluster", cluster};
+
+	return fetch_target(out, method, &target);
+}
+
+int fetch_query(struct fetch_reply *out, const char *base, const char *promql)
+{
+	const struct target target = {base, "/api/v1/query", "query", promql};
+
+	return fetch_target(out, FETCH_GET, &target);
 }

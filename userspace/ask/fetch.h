@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * fetch - one HTTP request to a running daemon, as the commands that ask it need it. The only file that knows
- * libcurl.
+ * fetch - one HTTP request to a running daemon, or to Prometheus, as the commands that ask need it. The only
+ * file that knows libcurl.
  *
  * Follows no redirect, uses no proxy, gives up after FETCH_SECONDS; an answer is at most FETCH_MAX bytes.
  */
@@ -25,6 +25,8 @@ struct fetch_reply {
  * sentence from fetch_error(): -EINVAL when base is no URL, else -EHOSTUNREACH or -ENOMEM. */
 int fetch(struct fetch_reply *out, enum fetch_method method, const char *base, const char *path,
 	  const char *cluster);
+/* The same for an instant query to Prometheus's HTTP API below base. */
+int fetch_query(struct fetch_reply *out, const char *base, const char *promql);
 const char *fetch_error(void);
 
 #endif

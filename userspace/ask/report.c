@@ -172,7 +172,7 @@ static void write_headline(struct buffer *out, const json_t *cluster, const json
 }
 
 /* not_ready before insufficient_data before ready: what is known to be in the way matters most. */
-static enum verdict worse_of(enum verdict a, enum verdict b)
+enum verdict report_worse_of(enum verdict a, enum verdict b)
 {
 	if (a == VERDICT_NOT_READY || b == VERDICT_NOT_READY)
 		return VERDICT_NOT_READY;
@@ -189,7 +189,7 @@ static int write_cluster(struct buffer *out, const json_t *cluster, enum verdict
 	if (out->len)
 		buffer_string(out, "\n");
 	write_headline(out, cluster, checks, verdict);
-	*worst = worse_of(*worst, verdict);
+	*worst = report_worse_of(*worst, verdict);
 	return write_checks(out, checks);
 }
 

@@ -11,6 +11,9 @@
 #include "base/buffer.h"
 #include "verdict/readiness.h"
 
+/* The one that decides: not_ready before insufficient_data before ready. */
+enum verdict report_worse_of(enum verdict a, enum verdict b);
+
 /* Appends a table for each cluster, what is in the way on top. *worst: not_ready before insufficient_data
  * before ready; insufficient_data when there is no cluster. 0, -EPROTO or -ENOMEM. */
 int report_readiness(struct buffer *out, const char *json, enum verdict *worst);

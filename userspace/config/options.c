@@ -21,6 +21,7 @@ enum {
 	OPTION_HELP,
 	OPTION_CLUSTER,
 	OPTION_URL,
+	OPTION_PROMETHEUS,
 	OPTION_WAIT,
 	OPTION_JSON,
 	OPTION_OUTPUT,
@@ -35,6 +36,7 @@ static const struct option long_options[] = {
     {"help", no_argument, NULL, OPTION_HELP},
     {"cluster", required_argument, NULL, OPTION_CLUSTER},
     {"url", required_argument, NULL, OPTION_URL},
+    {"prometheus", required_argument, NULL, OPTION_PROMETHEUS},
     {"wait", required_argument, NULL, OPTION_WAIT},
     {"json", no_argument, NULL, OPTION_JSON},
     {"output", required_argument, NULL, OPTION_OUTPUT},
@@ -89,6 +91,9 @@ static int apply(struct options *out, int option, const char **error)
 		return 0;
 	case OPTION_URL:
 		out->url = optarg;
+		return 0;
+	case OPTION_PROMETHEUS:
+		out->prometheus = optarg;
 		return 0;
 	case OPTION_WAIT:
 		return parse_wait(out, optarg, error);
@@ -175,6 +180,10 @@ static int check_fit(const struct options *out, const char **error)
 		return fail(error, "--json: only with readiness and status");
 	if (out->output && out->command != COMMAND_REPORT)
 		return fail(error, "--output: only with report");
+	if (out->prometheus && out->command != COMMAND_READINESS)
+		return fail(error, "--prometheus: only with readiness");
+	if (out->prometheus && (out->url || out->config_given))
+		return fail(error, "only one of --prometheus, --url and --config can be given");
 	if (asks(out->command) && (out->fresh || out->log_level >= 0))
 		return fail(error, "%s: only for the daemon", out->fresh ? "--fresh" : "--log-level");
 	if (out->url && out->config_given)
@@ -215,6 +224,7 @@ const char *options_help(void)
 	       "       mirror-observer readiness [--cluster NAME] [--wait TIME] [--json] [--url URL | "
 	       "--config FILE]\n"
 	       "       mirror-observer report -o FILE [--cluster NAME] [--url URL | --config FILE]\n"
+	       "       mirror-observer readiness [--cluster NAME] [--wait TIME] [--json] --prometheus URL\n"
 	       "       mirror-observer reset --cluster NAME [--url URL | --config FILE]\n"
 	       "\n"
 	       "Watches the backend connections of a PostgreSQL mirroring proxy from the kernel and serves\n"
@@ -238,6 +248,7 @@ const char *options_help(void)
 	       "  --url URL          where the daemon answers, such as http://127.0.0.1:10432; by default "
 	       "where\n"
 	       "                     the configuration says\n"
+	       "  --prometheus URL   ask this Prometheus for the verdict of all observers together\n"
 	       "  --version          print the version\n"
 	       "  -h, --help         print this text\n"
 	       "\n"

@@ -43,10 +43,12 @@ struct options {
 	/* of the commands that ask a running daemon */
 	const char *cluster; /* NULL = all (not with reset) */
 	const char *url;     /* NULL = where the configuration says that the daemon listens */
-	bool config_given;   /* --config was */
-	uint64_t wait_us;    /* readiness: how long to wait for it; 0 = not at all */
-	bool json;           /* readiness, status: as the daemon's JSON */
-	const char *output;  /* report: the file to write */
+	/* readiness: ask this Prometheus about all observers; NULL = ask one daemon */
+	const char *prometheus;
+	bool config_given;  /* --config was */
+	uint64_t wait_us;   /* readiness: how long to wait for it; 0 = not at all */
+	bool json;          /* readiness, status: as the daemon's JSON */
+	const char *output; /* report: the file to write */
 };
 
 /* Returns 0, or -EINVAL with one line in *error (static, without newline), which ends in a hint. */

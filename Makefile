@@ -7,6 +7,7 @@ endif
 CLANG   ?= clang
 BPFTOOL ?= bpftool
 PKG_CONFIG ?= pkg-config
+PYTHON  ?= /usr/bin/python3
 PREFIX  ?= /usr/local
 DESTDIR ?=
 VERSION := 0.1.0
@@ -26,7 +27,7 @@ ALL_CFLAGS = -std=gnu11 $(WARN) $(CFLAGS) $(SANITIZE) -D_GNU_SOURCE -DVERSION='"
 	-I. -Iuserspace -I$(BUILD) $(shell $(PKG_CONFIG) --cflags $(PACKAGES))
 LDLIBS   = $(shell $(PKG_CONFIG) --libs $(PACKAGES)) -lpg_query -lm
 BPF_CFLAGS := -std=gnu11 -O2 -g -target bpf -mcpu=v3 -D__TARGET_ARCH_$(ARCH) -Wall -Wextra $(if $(WERROR),-Werror) \
-	-Wno-unused-parameter -Ibpf -Iuserspace \
+	-Wno-unused-parameter -ffile-prefix-map=$(CURDIR)=. -Ibpf -Iuserspace \
 	-idirafter /usr/include/$(shell uname -m)-linux-gnu
 
 comma := ,
@@ -41,12 +42,12 @@ UNIT      := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/un
 
 TEST_PROGRAMS := $(patsubst tests/integration/%.c,$(BUILD)/tests/%,$(wildcard tests/integration/*.c))
 
-.PHONY: all skeletons axe unit test-programs check mutate print-mutate check-queue check-differential check-kernels lint clean-room install demo bench bench-attach bench-match bench-pipeline bench-results fuzz FORCE clean help print-cflags
+.PHONY: all skeletons axe unit test-programs check mutate print-mutate check-queue check-differential check-kernels lint clean-room deb image dist-check install demo bench bench-attach bench-match bench-pipeline bench-results fuzz FORCE clean help print-cflags
 .SECONDARY:
 all: $(BUILD)/mirror-observer
 
 $(BUILD)/mirror-observer: $(BUILD)/obj/main.o $(BUILD)/libobserver.a
-	$(CC) $(ALL_CFLAGS) $(LTO) -o $@ $^ $(LDLIBS)
+	$(CC) $(ALL_CFLAGS) $(LTO) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
 # The page's files are part of the program, as texts.
 WEB := $(sort $(wildcard userspace/serve/web/*))
@@ -235,6 +236,25 @@ $(BUILD)/bench/%: tests/bench/%.c $(BUILD)/libobserver.a
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) $(LTO) -o $@ $(filter %.c,$^) $(BUILD)/libobserver.a $(LDLIBS)
 
+# The Debian package in build/deb, built twice and compared; DEB="--suite trixie" in a clean room. scripts/package/deb --help
+DEB ?= --check
+deb:
+	scripts/package/deb $(DEB)
+
+# The container image in build/image, from the package in build/deb (as root).
+image:
+	scripts/package/image
+
+# Every artefact, built and tried (as root): rules, chart, package in clean rooms of both suites, image. SUITES= for fewer.
+SUITES ?= bookworm trixie
+dist-check: all test-programs
+	scripts/package/tools
+	$(PYTHON) -B -m pytest -q -p no:cacheprovider tests/integration/test_prometheus_rules.py tests/integration/test_chart.py
+	scripts/package/deb --check
+	scripts/package/image
+	$(PYTHON) -B -m pytest -q -p no:cacheprovider tests/package/test_image.py
+	for suite in $(SUITES); do scripts/package/try-deb --suite $$suite || exit 1; done
+
 install: all
 	install -D -m 755 $(BUILD)/mirror-observer $(DESTDIR)$(PREFIX)/bin/mirror-observer
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/doc/mirror-observer observer.yaml README.md LICENSE
@@ -248,6 +268,11 @@ install: all
 	install -D -m 644 docs/systemd/mirror-observer.tmpfiles $(DESTDIR)$(PREFIX)/lib/tmpfiles.d/mirror-observer.conf
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/doc/mirror-observer docs/kubernetes/daemonset.yaml
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/mirror-observer/prometheus docs/prometheus/rules.yaml
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/mirror-observer/grafana docs/grafana/mirror-observer.json
+	install -D -m 755 -t $(DESTDIR)$(PREFIX)/share/mirror-observer scripts/package/reload-when-changed
+	install -D -m 644 scripts/package/completion/mirror-observer.bash \
+		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/mirror-observer
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/zsh/vendor-completions scripts/package/completion/_mirror-observer
 
 clean:
 	rm -rf $(BUILD)
@@ -269,6 +294,9 @@ help:
 	@echo 'make bench-match  what matching costs for each statement, in time and memory'
 	@echo 'make bench-pipeline  what decoding and counting cost for each statement, and each idle connection'
 	@echo 'make bench-results  what result_checksum adds to that, a part of bench-pipeline'
+	@echo 'make deb       the Debian package in build/deb, built twice and compared; DEB="--suite trixie" for another suite'
+	@echo 'make image     the container image in build/image, from the package (as root)'
+	@echo 'make dist-check  package, image, chart and rules, built and tried (as root); SUITES=bookworm for one suite'
 	@echo 'make install   to PREFIX=$(PREFIX), below DESTDIR'
 	@echo 'make clean     remove $(BUILD)/'
 

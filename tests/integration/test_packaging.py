@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """What `make install` brings: a hardened unit that systemd understands, and a manifest with the same capabilities."""
 
+import json
 import os
 import re
 import shutil
@@ -88,3 +89,33 @@ def test_the_manifest_s_configuration_is_valid(installed, manifest, tmp_path):
                           capture_output=True, text=True, timeout=60)
     assert done.returncode in (0, 4), done.stderr  # 2 would be the configuration
     assert "is valid, 1 cluster" in done.stdout
+
+
+def test_the_debian_package_is_built_with_what_setup_installs():
+    essential = {"gcc", "make", "libc6-dev", "binutils"}  # of build-essential
+    with open(f"{ROOT}/scripts/package/debian/control", encoding="ascii") as file:
+        field = re.search(r"^Build-Depends:((?:\n .*)+)", file.read(), re.MULTILINE).group(1)
+    named = {re.split(r"[ :]", entry.strip())[0] for entry in field.split(",") if entry.strip()}
+    listed = subprocess.run([f"{ROOT}/scripts/setup", "--list", "--build"], check=True, capture_output=True, text=True).stdout
+    assert named - {"debhelper-compat", "python3"} == set(listed.split()) - essential
+
+
+def test_the_bill_of_materials_names_a_licence_for_all_that_is_linked(installed):
+    done = subprocess.run([f"{ROOT}/scripts/package/sbom", installed / "bin" / "mirror-observer", "0", "0"], check=False,
+                          capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    linked = subprocess.run(["readelf", "-d", installed / "bin" / "mirror-observer"], check=True, capture_output=True, text=True).stdout
+    names = {package["name"] for package in json.loads(done.stdout)["packages"]}
+    assert set(re.findall(r"\(NEEDED\).*\[(.+)\]", linked)) <= names
+
+
+def test_bash_completes_the_program_s_own_commands_and_options(installed):
+    def complete(*words):
+        script = ('source "$1"; shift; PATH=$1:$PATH; shift; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _mirror_observer; '
+                  'printf "%s\\n" "${COMPREPLY[@]}"')
+        return set(subprocess.run(["bash", "-c", script, "bash", installed / "share/bash-completion/completions/mirror-observer",
+                                   installed / "bin", *words], check=True, capture_output=True, text=True).stdout.split())
+    assert {"readiness", "reset", "--config", "--check"} <= complete("mirror-observer", "")
+    assert complete("mirror-observer", "readiness", "--pro") == {"--prometheus"}
+    assert complete("mirror-observer", "--log-level", "w") == {"warning"}
+    assert "--prometheus" not in complete("mirror-observer", "reset", "--")

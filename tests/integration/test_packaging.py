@@ -91,15 +91,6 @@ def test_the_manifest_s_configuration_is_valid(installed, manifest, tmp_path):
     assert "is valid, 1 cluster" in done.stdout
 
 
-def test_the_debian_package_is_built_with_what_setup_installs():
-    essential = {"gcc", "make", "libc6-dev", "binutils"}  # of build-essential
-    with open(f"{ROOT}/scripts/package/debian/control", encoding="ascii") as file:
-        field = re.search(r"^Build-Depends:((?:\n .*)+)", file.read(), re.MULTILINE).group(1)
-    named = {re.split(r"[ :]", entry.strip())[0] for entry in field.split(",") if entry.strip()}
-    listed = subprocess.run([f"{ROOT}/scripts/setup", "--list", "--build"], check=True, capture_output=True, text=True).stdout
-    assert named - {"debhelper-compat", "python3"} == set(listed.split()) - essential
-
-
 def test_the_bill_of_materials_names_a_licence_for_all_that_is_linked(installed):
     done = subprocess.run([f"{ROOT}/scripts/package/sbom", installed / "bin" / "mirror-observer", "0", "0"], check=False,
                           capture_output=True, text=True)

@@ -75,6 +75,11 @@ static void on_note(void *ctx, enum session_note note)
 	check(note < SESSION_NOTES);
 }
 
+static void on_blind(void *ctx, uint64_t ns)
+{
+	(void)ctx, (void)ns;
+}
+
 static bool ignored(void *ctx, const char *text, size_t len)
 {
 	(void)ctx;
@@ -160,14 +165,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 						       .ignored = ignored};
 	static const struct stream_options stream_options = {65536, STREAM_GAP_AFTER};
 	struct watch watch = {0};
-	struct session_sink sink = {.ctx = &watch,
-				    .startup = on_startup,
-				    .sent = on_sent,
-				    .answered = on_answered,
-				    .statement = on_statement,
-				    .request = on_request,
-				    .error = on_error,
-				    .note = on_note};
+	struct session_sink sink = SESSION_SINK(&watch);
 	struct stream_sink bytes = {.ctx = &watch, .bytes = on_bytes, .gap = on_gap};
 	struct kernel kernel = {0};
 

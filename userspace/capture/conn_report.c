@@ -207,15 +207,7 @@ static void on_displaced(void *ctx)
 
 struct session_sink report_session(struct conn *conn)
 {
-	return (struct session_sink){.ctx = conn,
-				     .startup = on_startup,
-				     .sent = on_sent,
-				     .answered = on_answered,
-				     .statement = on_statement,
-				     .request = on_request,
-				     .error = on_error,
-				     .note = on_note,
-				     .blind = on_blind};
+	return SESSION_SINK(conn);
 }
 
 struct stream_sink report_stream(struct conn *conn)

@@ -166,6 +166,18 @@ struct session_sink {
 	void (*blind)(void *ctx, uint64_t ns);
 };
 
+/* The sink of a file that has an on_NAME() for each. */
+#define SESSION_SINK(context)                             \
+	((struct session_sink){.ctx = (context),          \
+			       .startup = on_startup,     \
+			       .sent = on_sent,           \
+			       .answered = on_answered,   \
+			       .statement = on_statement, \
+			       .request = on_request,     \
+			       .error = on_error,         \
+			       .note = on_note,           \
+			       .blind = on_blind})
+
 struct session_options {
 	uint32_t queue_max;      /* outstanding protocol messages per connection, e.g. 65536 */
 	uint32_t prepared_max;   /* prepared statements remembered per connection, e.g. 1024 */

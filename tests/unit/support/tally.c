@@ -167,17 +167,7 @@ static void on_blind(void *ctx, uint64_t ns)
 
 void tally_open(struct tally *tally, const struct session_options *options, bool fresh)
 {
-	struct session_sink sink = {
-	    .ctx = tally,
-	    .startup = on_startup,
-	    .sent = on_sent,
-	    .answered = on_answered,
-	    .statement = on_statement,
-	    .request = on_request,
-	    .error = on_error,
-	    .note = on_note,
-	    .blind = on_blind,
-	};
+	struct session_sink sink = SESSION_SINK(tally);
 
 	memset(tally, 0, sizeof(*tally));
 	if (session_new(&tally->session, options, &sink, fresh) < 0)

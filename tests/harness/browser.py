@@ -46,6 +46,7 @@ class Browser:
     def open(self, url, until=None, timeout=10):
         """Loads the page; waits until the script's expression is true."""
         self.driver.get("about:blank")
+        self.messages()  # those of the page before, whose server may have ended
         self.driver.get(url)
         if until:
             self.until(until, timeout)

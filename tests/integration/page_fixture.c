@@ -25,6 +25,8 @@
 #include "stats/stats.h"
 #include "stats/threshold.h"
 
+#define SAMPLES 28 /* durations and lags of one move: enough for its percentiles */
+
 struct fixture {
 	struct loop *loop;
 	struct config *config;
@@ -80,7 +82,7 @@ static void move_side(struct stats_target *target, unsigned long n, unsigned int
 	target->bytes.send += 100 * n;
 	target->bytes.recv += 300 * n;
 	target->connections.plain = 8;
-	for (unsigned long i = 0; i < n; i++)
+	for (unsigned long i = 0; i < n && i < SAMPLES; i++)
 		stats_histogram_add(&target->duration, us * (1 + i % 7));
 }
 
@@ -95,7 +97,7 @@ static void move(struct fixture *f, size_t i, unsigned long n)
 	move_side(&c->primary, n, 300);
 	move_side(&c->mirror, n, i % 3 ? 320 : 900);
 	c->requests.success += n;
-	for (unsigned long k = 0; k < n; k++)
+	for (unsigned long k = 0; k < n && k < SAMPLES; k++)
 		stats_histogram_add(&c->lag, 1000 * (1 + (k * 7 + f->moves) % 40));
 	if (i % 3 == 0 && f->moves % 5 == 0) {
 		c->requests.failure++;

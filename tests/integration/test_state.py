@@ -38,7 +38,7 @@ def marks(answer, kind):
     return [mark["text"] for mark in answer["marks"] if mark["kind"] == kind]
 
 
-def watch(directory, seconds=2.6, **keys):
+def watch(directory, seconds=1.2, **keys):
     with observer(directory, **keys) as served:
         time.sleep(seconds)
         answer = series(served)
@@ -48,9 +48,9 @@ def watch(directory, seconds=2.6, **keys):
 
 @pytest.mark.parametrize("keys", ({}, {"user": "nobody"}), ids=("root", "another account"))
 def test_figures_over_time_go_on_after_a_restart_and_the_time_away_is_unknown(directory, keys):
-    before, _ = watch(directory, **keys)
+    before, _ = watch(directory, seconds=3, **keys)
     time.sleep(2.5)
-    after, log = watch(directory, **keys)
+    after, log = watch(directory, seconds=3, **keys)
     older = set(known(before))
     assert len(older) >= 2 and older <= set(known(after)) and len(known(after)) >= len(older) + 2
     assert max(older) + 2 not in known(after)
@@ -82,6 +82,6 @@ def test_another_cluster_of_the_same_name_begins_anew(directory):
 
 def test_a_directory_that_is_not_there_is_a_warning(directory):
     (directory / "state").rmdir()
-    answer, log = watch(directory, seconds=1.5)
+    answer, log = watch(directory)
     assert "state/history: No such file or directory: the figures over time will not outlive this process" in log
     assert marks(answer, "start")

@@ -24,9 +24,10 @@ const Dom = (() => {
 			node.className = name;
 	};
 
-	/* Children only when they differ from what is there; key stands for their content. */
+	/* Children only when they differ from what is there; key stands for their content. What has the focus waits until it
+	 * has gone elsewhere. */
 	const setChildren = (node, key, make) => {
-		if (node.dataset.key === key)
+		if (node.dataset.key === key || (node !== document.activeElement && node.contains(document.activeElement)))
 			return;
 		node.dataset.key = key;
 		node.replaceChildren(...make());

@@ -44,7 +44,12 @@ TEST_PROGRAMS := $(patsubst tests/integration/%.c,$(BUILD)/tests/%,$(wildcard te
 
 .PHONY: all skeletons axe unit test-programs check mutate print-mutate check-queue check-differential check-kernels lint clean-room deb image dist-check install demo bench bench-attach bench-match bench-pipeline bench-results fuzz FORCE clean help print-cflags
 .SECONDARY:
-all: $(BUILD)/mirror-observer
+all: $(BUILD)/mirror-observer $(BUILD)/mirror-observer-import
+
+# Found by the program beside itself.
+$(BUILD)/mirror-observer-import: scripts/mirror-observer-import
+	@mkdir -p $(@D)
+	install -m 755 $< $@
 
 $(BUILD)/mirror-observer: $(BUILD)/obj/main.o $(BUILD)/libobserver.a
 	$(CC) $(ALL_CFLAGS) $(LTO) $(LDFLAGS) -o $@ $^ $(LDLIBS)
@@ -257,6 +262,7 @@ dist-check: all test-programs
 
 install: all
 	install -D -m 755 $(BUILD)/mirror-observer $(DESTDIR)$(PREFIX)/bin/mirror-observer
+	install -D -m 755 $(BUILD)/mirror-observer-import $(DESTDIR)$(PREFIX)/bin/mirror-observer-import
 	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/doc/mirror-observer observer.yaml README.md LICENSE
 	for page in $(wildcard docs/*.[158]); do \
 		install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man$${page##*.} $$page || exit 1; \

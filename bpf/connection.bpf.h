@@ -5,6 +5,7 @@
 #define MO_CONNECTION_BPF_H
 
 #include "clients.bpf.h"
+#include "survey.bpf.h"
 #include "transfer.bpf.h"
 
 SEC("tp_btf/inet_sock_set_state")
@@ -77,6 +78,22 @@ int count_clients(struct bpf_iter__task_file *ctx)
 	socket = bpf_sock_from_file(file);
 	if (socket && socket->sk)
 		clients_visit(socket->sk, task);
+	return 0;
+}
+
+/* On demand only. */
+SEC("iter/task_file")
+int survey_files(struct bpf_iter__task_file *ctx)
+{
+	struct task_struct *task = ctx->task;
+	struct file *file = ctx->file;
+	struct socket *socket;
+
+	if (!task || !file)
+		return 0;
+	socket = bpf_sock_from_file(file);
+	if (socket && socket->sk)
+		survey_visit(ctx->meta->seq, socket->sk, task);
 	return 0;
 }
 

@@ -104,6 +104,24 @@ struct event_data {
 	__u8 data[];
 };
 
+/* One connection or listening socket as the survey finds it (survey.bpf.h); no record of the ring. Several
+ * processes may hold the same: then it is told several times. */
+struct survey {
+	__u64 sock;
+	__u8 local[16]; /* as in struct event_open */
+	__u8 remote[16];
+	__u16 local_port;
+	__u16 remote_port;
+	__u32 netns;
+	__u32 pid;     /* in the observer's pid namespace */
+	__u8 state;    /* TCP_* */
+	__u8 of_proxy; /* the process is one that the filter chooses */
+	__u8 is_unix;
+	__u8 is_mptcp;
+	char comm[16];  /* of the thread group leader */
+	char path[112]; /* of a Unix-domain socket: what the server has bound, NUL-terminated */
+};
+
 /* ------------------------------------------------------------------------------------------------- user ->
  * kernel */
 
@@ -153,6 +171,7 @@ _Static_assert(sizeof(struct event) == 32, "ABI");
 _Static_assert(sizeof(struct event_open) == 32 + 48, "ABI");
 _Static_assert(sizeof(struct event_state) == 32 + 24, "ABI");
 _Static_assert(sizeof(struct event_data) == 32 + 24, "ABI");
+_Static_assert(sizeof(struct survey) == 184, "ABI");
 _Static_assert(sizeof(struct filter_target) == 136, "ABI");
 
 #endif

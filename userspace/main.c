@@ -9,6 +9,7 @@
 
 #include "ask/ask.h"
 #include "ask/check.h"
+#include "ask/import.h"
 #include "ask/signoff.h"
 #include "ask/status.h"
 #include "ask/terminal.h"
@@ -17,17 +18,21 @@
 #include "base/notify.h"
 #include "config/config.h"
 #include "config/options.h"
+#include "discovery.h"
 #include "observation.h"
 #include "rights/privileges.h"
 #include "rights/syscalls.h"
 #include "serve/figures.h"
 #include "serve/keep.h"
+#include "serve/reloads.h"
 #include "serve/service.h"
 #include "sql/parser.h"
 #include "stats/stats.h"
 #include "stats/threshold.h"
+#include "trial.h"
 
-#define SECOND_US 1000000
+#define SECOND_US        1000000
+#define DISCOVER_SECONDS 5
 
 struct daemon {
 	const struct options *options;
@@ -39,6 +44,7 @@ struct daemon {
 	struct observation *observation; /* NULL with mirror_metrics_enabled: false */
 	struct service *service;
 	struct keep *keep; /* NULL where nothing is kept */
+	struct reloads reloads;
 };
 
 /* ---------------------------------------------------------------------------------------------- asked by the
@@ -63,6 +69,13 @@ static const char *not_ready(void *ctx)
 	struct daemon *d = ctx;
 
 	return d->observation ? NULL : "mirror_metrics_enabled is false: nothing is attached";
+}
+
+static const char *diagnosis(void *ctx, size_t i)
+{
+	struct daemon *d = ctx;
+
+	return d->observation ? clusters_diagnosis(observation_clusters(d->observation), i) : NULL;
 }
 
 /* The kernel's totals are fetched when they are looked at. */
@@ -108,34 +121,43 @@ static void set_log_level(const struct daemon *d)
 }
 
 /* Parse, check, then swap: whatever is wrong with the new file, the old configuration goes on. */
-static void reload(struct daemon *d)
+static bool take(struct daemon *d, struct config *fresh)
 {
-	struct config *fresh, *old = d->config;
-	char *error = NULL;
 	const char *key;
+
+	if (!config_can_reload(d->config, fresh, &key)) {
+		log_error("reload refused, the old configuration goes on: a change of `%s` needs a restart",
+			  key);
+		return false;
+	}
+	if (d->observation && observation_reload(d->observation, fresh)) {
+		log_error("reload refused, the old configuration goes on: %s", observation_error());
+		return false;
+	}
+	return true;
+}
+
+static bool reload(struct daemon *d)
+{
+	struct config *fresh;
+	char *error = NULL;
 
 	if (config_load(&fresh, d->options->config_path, &error)) {
 		log_error("reload refused, the old configuration goes on: %s",
 			  error ? error : "out of memory");
 		free(error);
-		return;
+		return false;
 	}
-	if (!config_can_reload(old, fresh, &key)) {
-		log_error("reload refused, the old configuration goes on: a change of `%s` needs a restart",
-			  key);
+	if (!take(d, fresh)) {
 		config_free(&fresh);
-		return;
+		return false;
 	}
-	if (d->observation && observation_reload(d->observation, fresh)) {
-		log_error("reload refused, the old configuration goes on: %s", observation_error());
-		config_free(&fresh);
-		return;
-	}
+	config_free(&d->config);
 	d->config = fresh;
-	config_free(&old);
 	set_log_level(d);
 	service_reloaded(d->service);
 	log_info("configuration reloaded from %s", d->options->config_path);
+	return true;
 }
 
 static void on_signal(void *ctx, uint32_t signal)
@@ -144,7 +166,7 @@ static void on_signal(void *ctx, uint32_t signal)
 
 	if (signal == SIGHUP) {
 		notify_reloading();
-		reload(d);
+		reloads_note(&d->reloads, reload(d));
 		notify_ready("observing");
 		return;
 	}
@@ -226,6 +248,7 @@ static int start_service(struct daemon *d)
 						.refresh = refresh,
 						.attach_mode = attach_mode,
 						.not_ready = not_ready,
+						.diagnosis = diagnosis,
 						.ctx = d};
 
 	if (service_new(&d->service, &options)) {
@@ -233,6 +256,7 @@ static int start_service(struct daemon *d)
 		return EXIT_NOT_OK;
 	}
 	keep_open(&d->keep, config_state(d->config), service_live(d->service));
+	service_add(d->service, (struct exposition_source){reloads_write, &d->reloads}, false);
 	service_add(d->service, (struct exposition_source){figures_write_threshold, d->threshold}, true);
 	if (!d->observation)
 		return EXIT_OK;
@@ -323,6 +347,7 @@ static int command_daemon(const struct options *options, struct config **config)
 	int status;
 
 	set_log_level(&d);
+	reloads_note(&d.reloads, true);
 	status = run(&d);
 	if (d.service)
 		keep_save(d.keep, service_live(d.service));
@@ -348,7 +373,8 @@ static int with_config(const struct options *options)
 		free(error);
 		return EXIT_USAGE;
 	}
-	status = options->command == COMMAND_CHECK ? check_run(config) : command_daemon(options, &config);
+	status = options->command == COMMAND_CHECK ? check_run(config, trial_check)
+						   : command_daemon(options, &config);
 	config_free(&config);
 	return status;
 }
@@ -358,6 +384,8 @@ int main(int argc, char **argv)
 	struct options options;
 	const char *error;
 
+	if (argc > 1 && strcmp(argv[1], "import") == 0)
+		return import_run(argv + 2);
 	if (options_parse(&options, argc, argv, &error)) {
 		fprintf(stderr, "%s\n", error);
 		return EXIT_USAGE;
@@ -379,6 +407,8 @@ int main(int argc, char **argv)
 		return terminal_run(&options);
 	case COMMAND_REPORT:
 		return signoff_run(&options);
+	case COMMAND_DISCOVER:
+		return discovery_run((options.seconds < 0 ? DISCOVER_SECONDS : options.seconds) * 1000000ull);
 	default:
 		return with_config(&options);
 	}

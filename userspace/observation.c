@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "observation.h"
+#include "observation_internal.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -8,14 +8,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "capture/conn.h"
-#include "capture/probe.h"
 #include "capture/stream.h"
-#include "cluster/cluster.h"
-#include "watch/classify.h"
-#include "watch/filter.h"
-#include "watch/proxy.h"
-#include "watch/resolve.h"
 
 /*
  * The ring is drained and time-outs are looked after at this pace; a ring that fills wakes us earlier, and a
@@ -30,6 +23,10 @@
 #define RECOVERY_NS 1000000000ull
 #define DOUBT_NS    (RECOVERY_NS + 2 * STREAM_GAP_AFTER)
 
+/* A wrong configuration is to be named within ten seconds. */
+#define INSPECT_FIRST_US 1000000
+#define INSPECT_US       4000000
+
 #define CONNECTIONS_MAX 65536
 
 /* Of each connection. A pipeline longer than that, or more prepared statements, is counted as lost track of.
@@ -39,28 +36,6 @@ static const struct session_options session_bounds = {
     .prepared_max = 65536,
     .prepared_bytes = 8 << 20,
     .provisional_max = 256,
-};
-
-struct observation {
-	struct loop *loop;
-	const struct config *config;
-	struct stats *stats;
-	struct probe *probe;
-	struct proxy *proxy;
-	struct resolve *resolve;
-	struct classify *classify;
-	struct filter filter; /* the one in force */
-	struct clusters *clusters;
-	struct conns *conns;
-	struct parser *parser;
-	uint64_t deaths_before; /* of its worker: of the map before this process */
-	struct loop_source *ring, *names, *tick_timer, *proxy_timer;
-	struct stats_TABLE evicted_before; /* of the tables of connections and their segments */
-	unsigned int walks_skipped;        /* walks for clients that are still to be left out */
-	uint64_t lost_seen,
-	    lost_ns; /* what the kernel has lost so far, and when that was last seen to grow */
-	uint64_t recovered, recovered_ns; /* lost_seen when sockets were asked last, and when that was */
-	struct probe_totals base;         /* counters of the map before this process; see observation_sync */
 };
 
 static const char *error_text = "";
@@ -156,8 +131,11 @@ static const char *path_of(void *ctx, uint32_t target)
 static struct role role_of(void *ctx, const struct address *remote, const char *path, const char *database)
 {
 	struct observation *o = ctx;
+	struct role role = classify(o->classify, remote, path, database);
 
-	return classify(o->classify, remote, path, database);
+	if (database && !path)
+		inspection_startup(o->inspection, remote, database, &role);
+	return role;
 }
 
 /* --------------------------------------------------------------------------------------- what is observed,
@@ -248,6 +226,36 @@ static void refresh_proxy(void *ctx, uint32_t what)
 	count_clients(o);
 }
 
+static void inspect(void *ctx, uint32_t what)
+{
+	struct observation *o = ctx;
+
+	(void)what;
+	if (observation_inspect(o, true))
+		log_debug("looking at the proxy's connections: %s", probe_error());
+}
+
+int observation_inspect(struct observation *o, bool say)
+{
+	const struct inspection_subject subject = {.probe = o->probe,
+						   .proxy = o->proxy,
+						   .config = o->config,
+						   .classify = o->classify,
+						   .clusters = o->clusters};
+
+	return inspection_run(o->inspection, &subject, say);
+}
+
+struct role observation_role(const struct observation *o, const struct diagnosis_group *group)
+{
+	return diagnosis_role(o->classify, group);
+}
+
+const struct inspection *observation_inspection(const struct observation *o)
+{
+	return o->inspection;
+}
+
 /* All that can fail, but for the clusters, into what takes the place of the old. */
 static int prepare_reload(struct observation *o, const struct config *config, struct proxy **proxy,
 			  struct classify **table)
@@ -303,65 +311,14 @@ int observation_reload(struct observation *o, const struct config *config)
 	look_again(o);
 	if (resolve_names(o->resolve, config))
 		log_error("looking up the host names of the new configuration: out of memory");
+	inspect(o, 0);
 	return 0;
-}
-
-/* ----------------------------------------------------------------------------------------------------------
- * totals */
-
-/* The map continues over restarts, the kernel's totals begin at zero with each load: what was there is the
- * base. */
-static void remember_base(struct observation *o)
-{
-	const struct stats_observer *observer = stats_observer(o->stats);
-
-	o->base.events = observer->events.value;
-	o->base.bytes = observer->captured_bytes.value;
-	o->base.lost_control = observer->lost_records.value;
-	o->evicted_before = observer->evictions;
-	o->deaths_before = observer->parser_deaths.value;
-	for (int i = LOSS_NONE + 1; i < LOSS_REASONS; i++)
-		o->base.lost_bytes[i] = *stats_cell(&observer->lost_bytes, i - 1);
 }
 
 void observation_sync(struct observation *o)
 {
-	struct stats_observer *observer = stats_observer(o->stats);
-	struct probe_totals totals;
-	struct conns_totals conns;
-
 	drain(o); /* the queue's depth is of now, not of the last drain */
-	probe_totals(o->probe, &totals);
-	conns_totals(o->conns, &conns);
-	clusters_sync(o->clusters);
-	observer->events.value = o->base.events + totals.events;
-	observer->captured_bytes.value = o->base.bytes + totals.bytes;
-	observer->lost_records.value = o->base.lost_control + totals.lost_control;
-	if (o->parser)
-		observer->parser_deaths.value = o->deaths_before + parser_deaths(o->parser);
-	observer->evictions.connections = o->evicted_before.connections + conns.evicted;
-	observer->evictions.segments = o->evicted_before.segments + conns.displaced;
-	totals.lost_bytes[LOSS_FOREIGN_SYSCALL] += conns.unexplained_bytes;
-	for (int i = LOSS_NONE + 1; i < LOSS_REASONS; i++)
-		*stats_cell(&observer->lost_bytes, i - 1) = o->base.lost_bytes[i] + totals.lost_bytes[i];
-}
-
-void observation_write(void *ctx, struct exposition *x)
-{
-	const struct observation *o = ctx;
-	struct probe_program programs[PROBE_PROGRAMS];
-	size_t count = probe_programs(o->probe, programs);
-
-	if (!count)
-		return;
-	exposition_family(x, "mirror_observer_bpf_run_seconds", EXPOSITION_COUNTER,
-			  "Run time of a BPF program while kernel.bpf_stats_enabled is 1");
-	for (size_t i = 0; i < count; i++)
-		exposition_decimal(x, LABELS({"program", programs[i].name}), programs[i].run_ns, 9);
-	exposition_family(x, "mirror_observer_bpf_runs", EXPOSITION_COUNTER,
-			  "Runs of a BPF program while kernel.bpf_stats_enabled is 1");
-	for (size_t i = 0; i < count; i++)
-		exposition_integer(x, LABELS({"program", programs[i].name}), programs[i].runs);
+	observation_count(o);
 }
 
 struct clusters *observation_clusters(const struct observation *o)
@@ -381,7 +338,10 @@ static int build_stages(struct observation *o, struct threshold *threshold)
 {
 	struct conns_options options = {.max = CONNECTIONS_MAX, .session = session_bounds};
 	struct conn_sink sink;
-	int err = clusters_new(&o->clusters, o->stats, threshold, o->parser);
+	int err = inspection_new(&o->inspection);
+
+	if (!err)
+		err = clusters_new(&o->clusters, o->stats, threshold, o->parser);
 
 	if (!err)
 		err = clusters_configure(o->clusters, o->config);
@@ -424,6 +384,8 @@ static int listen_to_loop(struct observation *o)
 {
 	int err = loop_add_fd(o->loop, probe_fd(o->probe), EPOLLIN, on_filled, o, &o->ring);
 
+	if (!err)
+		err = loop_add_timer(o->loop, INSPECT_FIRST_US, INSPECT_US, inspect, o, &o->inspection_timer);
 	if (!err && o->parser)
 		err = loop_add_fd(o->loop, parser_fd(o->parser), EPOLLIN, on_names, o, &o->names);
 	if (!err)
@@ -446,7 +408,7 @@ int observation_new(struct observation **out, struct loop *loop, struct stats *s
 	o->stats = stats;
 	o->config = config;
 	o->parser = parser;
-	remember_base(o);
+	observation_remember_base(o);
 	err = build_stages(o, threshold);
 	if (!err)
 		err = attach(o);
@@ -467,6 +429,7 @@ void observation_free(struct observation **observation)
 	if (!o)
 		return;
 	loop_remove(&o->ring);
+	loop_remove(&o->inspection_timer);
 	loop_remove(&o->names);
 	loop_remove(&o->tick_timer);
 	loop_remove(&o->proxy_timer);
@@ -478,6 +441,7 @@ void observation_free(struct observation **observation)
 	proxy_free(&o->proxy);
 	classify_free(&o->classify);
 	probe_free(&o->probe);
+	inspection_free(&o->inspection);
 	free(o);
 	*observation = NULL;
 }

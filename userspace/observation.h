@@ -14,6 +14,7 @@
 #include "base/loop.h"
 #include "cluster/cluster.h"
 #include "config/config.h"
+#include "inspection.h"
 #include "serve/exposition.h"
 #include "stats/stats.h"
 #include "stats/threshold.h"
@@ -34,6 +35,13 @@ const char *observation_error(void);
 /* Takes a checked configuration; connections keep their sessions and are classified anew. 0, or -errno and
  * nothing is changed: observation_error() says why. */
 int observation_reload(struct observation *observation, const struct config *config);
+
+/* Looks at the proxy's connections and judges the configuration, as is done every few seconds; say: in the
+ * log too. 0 or -errno (probe_error()). */
+int observation_inspect(struct observation *observation, bool say);
+/* With what is known of its database. */
+struct role observation_role(const struct observation *observation, const struct diagnosis_group *group);
+const struct inspection *observation_inspection(const struct observation *observation);
 
 /* Drains the ring and copies the kernel's totals into the statistics; call before they are shown. */
 void observation_sync(struct observation *observation);

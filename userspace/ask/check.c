@@ -46,9 +46,21 @@ static void print_proxy(const struct config *config)
 	proxy_free(&proxy);
 }
 
-int check_run(const struct config *config)
+static const char *result_of(int status)
 {
-	int err, missing;
+	switch (status) {
+	case EXIT_OK:
+		return "ok";
+	case EXIT_NOT_OK:
+		return "the configuration does not fit what runs: see above what to change";
+	default:
+		return "this host cannot be observed";
+	}
+}
+
+int check_run(const struct config *config, check_watch *watch)
+{
+	int err, missing, status;
 
 	print_clusters(config);
 	if (!config->mirror_metrics_enabled) {
@@ -62,6 +74,7 @@ int check_run(const struct config *config)
 	if (!err)
 		err = missing;
 	print_proxy(config);
-	printf(err ? "result: this host cannot be observed\n" : "result: ok\n");
-	return err ? EXIT_HOST : EXIT_OK;
+	status = err ? EXIT_HOST : watch(config, print_line, NULL);
+	printf("result: %s\n", result_of(status));
+	return status;
 }

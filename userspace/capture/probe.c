@@ -238,26 +238,48 @@ int probe_follow_unix(struct probe *probe)
 	return 0;
 }
 
-static int walk_files(struct bpf_link *iterator)
-{
-	char nothing[64];
-	ssize_t n;
-	int fd;
+/* What a walk writes is told in units of `size` bytes, which a read may cut in two. */
+struct walk {
+	size_t size;
+	void (*told)(void *ctx, const void *unit);
+	void *ctx;
+};
 
-	fd = bpf_iter_create(bpf_link__fd(iterator));
+static int read_walk(int fd, const struct walk *walk)
+{
+	_Alignas(8) char bytes[64 * sizeof(struct survey)];
+	size_t have = 0;
+	ssize_t n;
+
+	while ((n = read(fd, bytes + have, sizeof(bytes) - have)) != 0) {
+		size_t at = 0;
+
+		if (n < 0 && errno != EINTR && errno != EAGAIN)
+			return -errno;
+		have += n > 0 ? n : 0;
+		for (; walk && have - at >= walk->size; at += walk->size)
+			walk->told(walk->ctx, bytes + at);
+		have = walk ? have - at : 0;
+		memmove(bytes, bytes + at, have);
+	}
+	return 0;
+}
+
+/* walk may be NULL: it writes nothing. */
+static int walk_files(struct bpf_link *iterator, const struct walk *walk)
+{
+	int fd = bpf_iter_create(bpf_link__fd(iterator)), err;
+
 	if (fd < 0)
 		return refusal_explain(fd, "starting the walk over open files");
-	do
-		n = read(fd, nothing, sizeof(nothing));
-	while (n > 0 || (n < 0 && (errno == EINTR || errno == EAGAIN)));
-	n = n < 0 ? -errno : 0;
+	err = read_walk(fd, walk);
 	close(fd);
-	return n ? refusal_explain(n, "walking the open files") : 0;
+	return err ? refusal_explain(err, "walking the open files") : 0;
 }
 
 int probe_scan(struct probe *probe)
 {
-	int err = walk_files(*probe->programs.scan);
+	int err = walk_files(*probe->programs.scan, NULL);
 
 	__atomic_store_n(probe->programs.scanned, 1, __ATOMIC_RELEASE);
 	return err;
@@ -272,9 +294,30 @@ int probe_clients(struct probe *probe, uint32_t *count)
 	memset((char *)programs->listening_ports + walk * programs->listening_bytes, 0,
 	       programs->listening_bytes);
 	*programs->clients_found = 0;
-	err = walk_files(*probe->programs.clients);
+	err = walk_files(*probe->programs.clients, NULL);
 	*count = err ? 0 : *programs->clients_found;
 	return err;
+}
+
+struct survey_sink {
+	probe_surveyed *surveyed;
+	void *ctx;
+};
+
+static void tell_survey(void *ctx, const void *unit)
+{
+	const struct survey_sink *sink = ctx;
+
+	sink->surveyed(sink->ctx, unit);
+}
+
+int probe_survey(struct probe *probe, bool all, probe_surveyed *surveyed, void *ctx)
+{
+	struct survey_sink sink = {surveyed, ctx};
+	const struct walk walk = {sizeof(struct survey), tell_survey, &sink};
+
+	*probe->programs.survey_all = all;
+	return walk_files(*probe->programs.survey, &walk);
 }
 
 int probe_fd(const struct probe *probe)

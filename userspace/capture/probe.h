@@ -77,6 +77,13 @@ int probe_scan(struct probe *probe);
  */
 int probe_clients(struct probe *probe, uint32_t *count);
 
+/*
+ * Tells every connection and listening socket of the chosen processes, and those of other processes to a
+ * target; with all those of every process. A walk as well, with the same limit. 0 or -errno.
+ */
+typedef void probe_surveyed(void *ctx, const struct survey *found);
+int probe_survey(struct probe *probe, bool all, probe_surveyed *surveyed, void *ctx);
+
 /* Readable when the ring passed its fill threshold; otherwise drain by timer (100 ms is a good period). */
 int probe_fd(const struct probe *probe);
 /* Handles what is there; returns the number of records or -errno. */

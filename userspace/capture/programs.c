@@ -14,7 +14,8 @@
 #define RECEIVE_ARGUMENTS_FEWEST 4
 #define RECEIVE_ARGUMENTS_MOST   6
 
-static const char *const needed_by_all[] = {"on_state", "on_destroy", "scan_files", "count_clients", NULL};
+static const char *const needed_by_all[] = {"on_state",      "on_destroy",   "scan_files",
+					    "count_clients", "survey_files", NULL};
 
 /* Besides those. */
 static const char *const needed[ATTACH_MODES][5] = {
@@ -133,6 +134,8 @@ static int receive_arguments(void)
 		out->filters = skeleton->bss->filters;                              \
 		out->scanned = &skeleton->bss->scanned;                             \
 		out->clients = &skeleton->links.count_clients;                      \
+		out->survey = &skeleton->links.survey_files;                        \
+		out->survey_all = &skeleton->bss->survey_all;                       \
 		out->lost_ends = (uint64_t *)skeleton->bss->lost_ends;              \
 		out->lost_ends_count = (uint64_t *)&skeleton->bss->lost_ends_count; \
 		out->client_walk = &skeleton->bss->client_walk;                     \

@@ -22,8 +22,8 @@ struct programs {
 	enum attach_mode mode;
 	struct bpf_object_skeleton *skeleton;
 	struct bpf_map *ring;
-	struct bpf_link **scan, **clients; /* the links of iter/task_file, once attached */
-	bool has_unix;                     /* with the programs for Unix-domain sockets */
+	struct bpf_link **scan, **clients, **survey; /* the links of iter/task_file, once attached */
+	bool has_unix;                               /* with the programs for Unix-domain sockets */
 	struct bpf_link *unix_links[UNIX_PROGRAMS_MAX];
 	/* Settings: to be written before loading. */
 	uint32_t *max_piece_bytes, *ring_data_bytes, *ring_wake_step, *ring_look_ns;
@@ -34,6 +34,7 @@ struct programs {
 	uint64_t *lost_ring_full, *lost_control;
 	uint64_t *lost_ends, *lost_ends_count;
 	uint32_t *client_walk, *clients_found;
+	uint32_t *survey_all;
 	uint64_t *listening_ports; /* two halves, by client_walk */
 	size_t listening_bytes;    /* of a half */
 	void *owner;               /* the skeleton's own struct */

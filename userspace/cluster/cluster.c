@@ -2,6 +2,7 @@
 #include "cluster/cluster.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -104,6 +105,7 @@ static void take_up(struct clusters *clusters, struct cluster *cluster)
 	cluster->stats = stats_cluster(clusters->stats, cluster->config->name);
 	if (!cluster->evidence)
 		begin_evidence(clusters, cluster);
+	twins_set_level(cluster->twins, cluster->config->level);
 	twins_set_ignored(cluster->twins, cluster->config->ignore_fingerprints,
 			  cluster->config->fingerprint_count);
 	twins_set_queue_limit(cluster->twins, cluster->config->queue_limit);
@@ -303,6 +305,18 @@ void clusters_readiness(struct clusters *clusters, size_t i, uint64_t now_ns, st
 
 	twins_sync(clusters->list[i].twins);
 	verdict_evaluate(clusters->list[i].verdict, now_ns, &around, out);
+	readiness_diagnose(out, clusters->list[i].diagnosis, clusters->list[i].wrong);
+}
+
+void clusters_set_diagnosis(struct clusters *clusters, size_t i, const char *text, bool wrong)
+{
+	snprintf(clusters->list[i].diagnosis, sizeof(clusters->list[i].diagnosis), "%s", text);
+	clusters->list[i].wrong = wrong;
+}
+
+const char *clusters_diagnosis(const struct clusters *clusters, size_t i)
+{
+	return *clusters->list[i].diagnosis ? clusters->list[i].diagnosis : NULL;
 }
 
 void clusters_reset(struct clusters *clusters, size_t i)

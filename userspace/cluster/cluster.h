@@ -73,6 +73,11 @@ const struct config_cluster *clusters_config(const struct clusters *clusters, si
 const struct stats_cluster *clusters_stats(const struct clusters *clusters, size_t i);
 struct twins *clusters_twins(const struct clusters *clusters, size_t i);
 void clusters_readiness(struct clusters *clusters, size_t i, uint64_t now_ns, struct readiness *out);
+/* Why the cluster cannot be judged, as a sentence; "" = nothing is the matter. wrong: it is not ready for
+ * that alone. It becomes the first reason of the verdict. */
+void clusters_set_diagnosis(struct clusters *clusters, size_t i, const char *text, bool wrong);
+/* NULL where nothing is the matter. */
+const char *clusters_diagnosis(const struct clusters *clusters, size_t i);
 /* The verdict starts anew from here; counters stay. */
 void clusters_reset(struct clusters *clusters, size_t i);
 

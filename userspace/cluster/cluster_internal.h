@@ -18,6 +18,8 @@ struct cluster {
 	struct verdict_state *verdict;
 	uint64_t
 	    evidence; /* which the two above are; a number of its own for each beginning, 0 = not begun */
+	char diagnosis[READINESS_DIAGNOSIS_MAX];
+	bool wrong; /* the configuration, by that diagnosis */
 };
 
 struct clusters {

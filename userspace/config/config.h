@@ -40,6 +40,9 @@ struct config_endpoint {
 /* How result rows are compared. */
 enum config_checksum { CHECKSUM_OFF, CHECKSUM_ORDERED, CHECKSUM_SET };
 
+/* What the proxy mirrors: PgDog's key of the same name. */
+enum config_level { LEVEL_ALL, LEVEL_DML, LEVEL_DDL };
+
 struct config_cluster {
 	char *name;
 	struct config_endpoint primary, mirror;
@@ -47,6 +50,7 @@ struct config_cluster {
 	uint32_t queue_limit;        /* requests per client of the proxy; 0 = not given */
 	uint64_t request_timeout_us; /* default 30 s; 0 = none */
 	enum config_checksum result_checksum;
+	enum config_level level;  /* default LEVEL_ALL */
 	char **ignore_statements; /* trimmed; default { ";" } */
 	size_t ignore_count;
 	uint64_t *ignore_fingerprints; /* shown, but not held against the mirror */

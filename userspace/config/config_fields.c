@@ -281,6 +281,7 @@ static int parse_cluster(struct reader *r, const struct tree *node, struct confi
 	    {"exposure", parse_exposure, AT(exposure), NULL},
 	    {"queue_limit", parse_queue_limit, AT(queue_limit), NULL},
 	    {"request_timeout", parse_timeout, AT(request_timeout_us), NULL},
+	    {"level", parse_level, AT(level), NULL},
 	    {"result_checksum", parse_result_checksum, AT(result_checksum), NULL},
 	    {"ignore_statements", parse_ignore, 0, NULL},
 	    {"ignore_fingerprints", parse_fingerprints, 0, NULL},

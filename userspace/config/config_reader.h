@@ -42,7 +42,7 @@ typedef int parse_function(struct reader *r, const struct tree *node, void *targ
 parse_function parse_bool, parse_threshold, parse_exposure, parse_window, parse_timeout, parse_ring;
 parse_function parse_attach;
 parse_function parse_max_clusters, parse_queue_limit, parse_pid, parse_log_level, parse_result_checksum,
-    parse_comm, parse_user;
+    parse_level, parse_comm, parse_user;
 parse_function parse_seconds, parse_number, parse_fingerprint;
 parse_function parse_database, parse_exe, parse_pin, parse_state, parse_cgroup, parse_name, parse_listen;
 

@@ -273,21 +273,39 @@ int parse_log_level(struct reader *r, const struct tree *node, void *target)
 	return *(int *)target < 0 ? reader_refuse(r, node, allowed) : 0;
 }
 
-int parse_result_checksum(struct reader *r, const struct tree *node, void *target)
+/* One of `count` names, whose index is what *target (an enum from 0) becomes. */
+static int parse_choice(struct reader *r, const struct tree *node, int *target, const char *const *names,
+			int count, const char *allowed)
 {
-	static const char *const names[] = {
-	    [CHECKSUM_OFF] = "off", [CHECKSUM_ORDERED] = "ordered", [CHECKSUM_SET] = "set"};
-	static const char allowed[] = "off, ordered or set";
 	int err = reader_scalar(r, node, allowed);
 
 	if (err)
 		return err;
-	for (int i = CHECKSUM_OFF; i <= CHECKSUM_SET; i++)
+	for (int i = 0; i < count; i++)
 		if (strcmp(node->text, names[i]) == 0) {
-			*(enum config_checksum *)target = i;
+			*target = i;
 			return 0;
 		}
 	return reader_refuse(r, node, allowed);
+}
+
+int parse_result_checksum(struct reader *r, const struct tree *node, void *target)
+{
+	static const char *const names[] = {
+	    [CHECKSUM_OFF] = "off", [CHECKSUM_ORDERED] = "ordered", [CHECKSUM_SET] = "set"};
+	int choice = 0, err = parse_choice(r, node, &choice, names, 3, "off, ordered or set");
+
+	*(enum config_checksum *)target = choice;
+	return err;
+}
+
+int parse_level(struct reader *r, const struct tree *node, void *target)
+{
+	static const char *const names[] = {[LEVEL_ALL] = "all", [LEVEL_DML] = "dml", [LEVEL_DDL] = "ddl"};
+	int choice = 0, err = parse_choice(r, node, &choice, names, 3, "all, dml or ddl");
+
+	*(enum config_level *)target = choice;
+	return err;
 }
 
 int parse_comm(struct reader *r, const struct tree *node, void *target)

@@ -5,6 +5,7 @@
 #include <getopt.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/log.h"
@@ -25,6 +26,7 @@ enum {
 	OPTION_WAIT,
 	OPTION_JSON,
 	OPTION_OUTPUT,
+	OPTION_SECONDS,
 };
 
 static const struct option long_options[] = {
@@ -40,6 +42,7 @@ static const struct option long_options[] = {
     {"wait", required_argument, NULL, OPTION_WAIT},
     {"json", no_argument, NULL, OPTION_JSON},
     {"output", required_argument, NULL, OPTION_OUTPUT},
+    {"seconds", required_argument, NULL, OPTION_SECONDS},
     {NULL, 0, NULL, 0},
 };
 
@@ -71,6 +74,17 @@ static int parse_wait(struct options *out, const char *text, const char **error)
 	return 0;
 }
 
+static int parse_seconds(struct options *out, const char *text, const char **error)
+{
+	char *end;
+	unsigned long seconds = strtoul(text, &end, 10);
+
+	if (*text < '0' || *text > '9' || *end || seconds > 3600)
+		return fail(error, "--seconds %.32s: must be a number of seconds, at most 3600", text);
+	out->seconds = (int)seconds;
+	return 0;
+}
+
 static int set_command(struct options *out, enum command command, const char **error)
 {
 	if (out->command != COMMAND_DAEMON && out->command != command)
@@ -95,6 +109,8 @@ static int apply(struct options *out, int option, const char **error)
 	case OPTION_PROMETHEUS:
 		out->prometheus = optarg;
 		return 0;
+	case OPTION_SECONDS:
+		return parse_seconds(out, optarg, error);
 	case OPTION_WAIT:
 		return parse_wait(out, optarg, error);
 	case OPTION_JSON:
@@ -134,7 +150,7 @@ static int set_word(struct options *out, const char *word, const char **error)
 	} commands[] = {
 	    {"readiness", COMMAND_READINESS}, {"reset", COMMAND_RESET},
 	    {"status", COMMAND_STATUS},       {"top", COMMAND_TOP},
-	    {"report", COMMAND_REPORT},
+	    {"report", COMMAND_REPORT},       {"discover", COMMAND_DISCOVER},
 	};
 	size_t i = 0;
 
@@ -188,6 +204,10 @@ static int check_fit(const struct options *out, const char **error)
 		return fail(error, "%s: only for the daemon", out->fresh ? "--fresh" : "--log-level");
 	if (out->url && out->config_given)
 		return fail(error, "only one of --url and --config can be given");
+	if (out->command == COMMAND_DISCOVER && (out->config_given || out->fresh))
+		return fail(error, "discover: writes a configuration and reads none");
+	if (out->seconds >= 0 && out->command != COMMAND_DISCOVER)
+		return fail(error, "--seconds: only with discover");
 	return check_missing(out, error);
 }
 
@@ -195,7 +215,7 @@ int options_parse(struct options *out, int argc, char **argv, const char **error
 {
 	int option, err;
 
-	*out = (struct options){.config_path = OPTIONS_DEFAULT_CONFIG, .log_level = -1};
+	*out = (struct options){.config_path = OPTIONS_DEFAULT_CONFIG, .log_level = -1, .seconds = -1};
 	optind = 0; /* glibc: start anew */
 	opterr = 0;
 	while ((option = getopt_long(argc, argv, ":ho:", long_options, NULL)) != -1) {
@@ -225,6 +245,8 @@ const char *options_help(void)
 	       "--config FILE]\n"
 	       "       mirror-observer report -o FILE [--cluster NAME] [--url URL | --config FILE]\n"
 	       "       mirror-observer readiness [--cluster NAME] [--wait TIME] [--json] --prometheus URL\n"
+	       "       mirror-observer discover [--seconds N]\n"
+	       "       mirror-observer import FILE...\n"
 	       "       mirror-observer reset --cluster NAME [--url URL | --config FILE]\n"
 	       "\n"
 	       "Watches the backend connections of a PostgreSQL mirroring proxy from the kernel and serves\n"
@@ -235,6 +257,9 @@ const char *options_help(void)
 	       "  report             write one HTML file with all of it, to sign off a migration\n"
 	       "  readiness          ask the running daemon: could I switch over now, and what is in the "
 	       "way?\n"
+	       "  discover           find the proxy that runs and write an observer.yaml for it to standard\n"
+	       "                     output; its traffic is watched for --seconds (5)\n"
+	       "  import             write one from pgdog.toml and users.toml, pgcat.toml or pgpool.conf\n"
 	       "  reset              have it start the verdict on one cluster anew\n"
 	       "\n"
 	       "  --config FILE      configuration (default " OPTIONS_DEFAULT_CONFIG ")\n"

@@ -26,6 +26,7 @@ enum command {
 	COMMAND_VERSION,   /* --version */
 	COMMAND_HELP,      /* --help */
 	COMMAND_READINESS, /* readiness: ask a running daemon for its verdict */
+	COMMAND_DISCOVER,  /* discover: write a configuration for the proxy that runs */
 	COMMAND_RESET,     /* reset: have it start the verdict anew */
 	COMMAND_STATUS,    /* status: what the page shows, once */
 	COMMAND_TOP,       /* top: the same, live in a terminal */
@@ -46,6 +47,7 @@ struct options {
 	/* readiness: ask this Prometheus about all observers; NULL = ask one daemon */
 	const char *prometheus;
 	bool config_given;  /* --config was */
+	int seconds;        /* discover: how long to watch; -1 = not given */
 	uint64_t wait_us;   /* readiness: how long to wait for it; 0 = not at all */
 	bool json;          /* readiness, status: as the daemon's JSON */
 	const char *output; /* report: the file to write */

@@ -164,6 +164,8 @@ static void write_readiness(struct buffer *out, const char *name, const struct r
 {
 	buffer_string(out, "{\"name\":");
 	json_string(out, name);
+	buffer_string(out, ",\"diagnosis\":");
+	json_string(out, readiness->diagnosis);
 	buffer_printf(out, ",\"verdict\":\"%s\",\"checks\":[", readiness_verdict_name(readiness->verdict));
 	for (size_t i = 0; i < READINESS_CHECK_COUNT; i++) {
 		if (i)

@@ -180,6 +180,29 @@ void sqltext_scan(const char *text, size_t len, struct sqltext *out)
 	}
 }
 
+enum sqltext_sort sqltext_sort(const char *text, size_t len)
+{
+	static const char *const rows[] = {"SELECT", "INSERT", "UPDATE", "DELETE",
+					   "MERGE",  "WITH",   "VALUES", "TABLE"};
+	static const char *const definitions[] = {"CREATE", "ALTER", "DROP"};
+	struct sqllex lexer = {.at = text, .end = text + len};
+	struct sqllex_token token;
+	char word[WORD_MAX];
+
+	while (sqllex_next_solid(&lexer, &token) && token.kind == SQLLEX_OTHER && *token.start == '(')
+		;
+	if (token.kind != SQLLEX_WORD)
+		return SQLTEXT_OTHER;
+	sqllex_upper(&token, word, WORD_MAX);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++)
+		if (same(word, rows[i]))
+			return SQLTEXT_ROWS;
+	for (size_t i = 0; i < sizeof(definitions) / sizeof(*definitions); i++)
+		if (same(word, definitions[i]))
+			return SQLTEXT_DEFINITION;
+	return SQLTEXT_OTHER;
+}
+
 bool sqltext_control_tag(const char *tag)
 {
 	switch (*tag) {

@@ -24,6 +24,10 @@ struct sqltext {
 };
 
 void sqltext_scan(const char *text, size_t len, struct sqltext *out);
+/* Of the first statement: does it read or write rows (SELECT, INSERT, ...), or define objects (CREATE, ALTER,
+ * ...)? Others are neither. */
+enum sqltext_sort { SQLTEXT_OTHER, SQLTEXT_ROWS, SQLTEXT_DEFINITION };
+enum sqltext_sort sqltext_sort(const char *text, size_t len);
 /* The same decision for the tag of a CommandComplete. */
 bool sqltext_control_tag(const char *tag);
 

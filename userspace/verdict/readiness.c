@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "base/quantity.h"
 #include "verdict/quantile.h"
@@ -368,4 +369,32 @@ const char *readiness_verdict_name(enum verdict verdict)
 double readiness_verdict_value(enum verdict verdict)
 {
 	return verdict == VERDICT_READY ? 1 : verdict == VERDICT_NOT_READY ? 0 : NAN;
+}
+
+/* What is in the way is shown before what lacks evidence. */
+static struct readiness_check *first_shown(struct readiness *readiness)
+{
+	static const enum verdict order[] = {VERDICT_NOT_READY, VERDICT_INSUFFICIENT_DATA};
+
+	for (size_t v = 0; v < sizeof(order) / sizeof(*order); v++)
+		for (size_t i = 0; i < READINESS_CHECK_COUNT; i++)
+			if (readiness->checks[i].verdict == order[v])
+				return &readiness->checks[i];
+	return &readiness->checks[0];
+}
+
+void readiness_diagnose(struct readiness *readiness, const char *text, bool wrong)
+{
+	struct readiness_check *first = first_shown(readiness);
+	char reason[sizeof(first->reason)];
+
+	snprintf(readiness->diagnosis, sizeof(readiness->diagnosis), "%s", text);
+	if (!*text)
+		return;
+	if (wrong) /* whatever the checks say of it */
+		readiness->verdict = VERDICT_INSUFFICIENT_DATA;
+	if (wrong && first->verdict == VERDICT_READY)
+		first->verdict = VERDICT_INSUFFICIENT_DATA;
+	snprintf(reason, sizeof(reason), "%s; %.300s", text, first->reason);
+	memcpy(first->reason, reason, sizeof(reason));
 }

@@ -40,6 +40,8 @@ struct readiness_input {
 	double unseen_classes; /* statement classes seen often enough on the primary, never on the mirror */
 };
 
+#define READINESS_DIAGNOSIS_MAX 480
+
 struct readiness_check {
 	const char *name, *unit;
 	enum verdict verdict;
@@ -48,16 +50,22 @@ struct readiness_check {
 	bool at_least;     /* the value must be at least the threshold, else at most */
 	double have, need; /* trials or samples so far, and from how many on it is believed; NaN where that is
 			      not it */
-	char reason[320];  /* one sentence */
+	char
+	    reason[320 + READINESS_DIAGNOSIS_MAX]; /* one sentence, behind the diagnosis where there is one */
 };
 
 struct readiness {
 	enum verdict verdict;
+	char diagnosis[READINESS_DIAGNOSIS_MAX]; /* what to look at before any check; "" = nothing */
 	struct readiness_check checks[READINESS_CHECK_COUNT];
 };
 
 void readiness_evaluate(const struct readiness_settings *settings, const struct readiness_input *input,
 			struct readiness *out);
+/* Puts a diagnosis in front: it is the first reason, and with a configuration that is wrong nothing can be
+ * judged.
+ */
+void readiness_diagnose(struct readiness *readiness, const char *text, bool wrong);
 /* "ready", "not_ready", "insufficient_data". */
 const char *readiness_verdict_name(enum verdict verdict);
 /* 1, 0, NaN: the value of the metrics. */

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "match/pgpool.h"
+#include "sql/sqltext.h"
 #include "verdict/quantile.h"
 #include "wire/failure.h"
 
@@ -14,7 +15,11 @@
 /* In place of a result checksum, which a failed query has not: it was the first error of its request. */
 #define FIRST_ERROR 1u
 
+#define ORDERED_MAX 200 /* pairs whose order is remembered */
+
 struct twins {
+	struct twins_order order;
+	enum config_level level;
 	struct match *match;
 	struct top *top;
 	struct fingerprints *fingerprints;
@@ -94,6 +99,26 @@ static const struct top_entry *count_class(struct twins *twins, const struct mat
 	return entry;
 }
 
+/* Halved now and then: what was before a change of the proxy or the configuration is forgotten. */
+static void note_order(struct twins *twins, const struct match_pair *pair)
+{
+	struct twins_order *order = &twins->order;
+
+	if (order->pairs >= ORDERED_MAX) {
+		order->pairs /= 2;
+		order->early /= 2;
+		order->inverted /= 2;
+	}
+	order->pairs++;
+	order->early += pair->mirror.sent_ns < pair->primary.sent_ns;
+	order->inverted += pair->mirror.sent_ns + pair->mirror.duration_ns <= pair->primary.sent_ns;
+}
+
+struct twins_order twins_order(const struct twins *twins)
+{
+	return twins->order;
+}
+
 static void on_pair(void *ctx, const struct match_pair *pair)
 {
 	struct twins *twins = ctx;
@@ -103,6 +128,7 @@ static void on_pair(void *ctx, const struct match_pair *pair)
 
 	if (!comparable(primary) || !comparable(mirror))
 		return;
+	note_order(twins, pair);
 	if (excuses(pair))
 		(*stats_cell(&twins->stats->excused_failures,
 			     failure_of(primary->sqlstate, "ERROR", false)))++;
@@ -188,9 +214,24 @@ void twins_named(struct twins *twins, uint64_t before, const struct fingerprint 
 	entry->ignored = is_ignored(twins, now->id);
 }
 
+static bool is_mirrored(const struct twins *twins, const struct session_query *query)
+{
+	enum sqltext_sort sort;
+
+	if (twins->level == LEVEL_ALL)
+		return true;
+	sort = sqltext_sort(query->text, query->text_len);
+	return sort != (twins->level == LEVEL_DML ? SQLTEXT_DEFINITION : SQLTEXT_ROWS);
+}
+
+void twins_set_level(struct twins *twins, enum config_level level)
+{
+	twins->level = level;
+}
+
 void twins_sent(struct twins *twins, struct twins_connection *connection, const struct session_query *query)
 {
-	if (pgpool_own_statement(query->text, query->text_len))
+	if (pgpool_own_statement(query->text, query->text_len) || !is_mirrored(twins, query))
 		return;
 	match_sent(twins->match, &connection->match, query, class_of(twins, connection->match.side, query));
 }

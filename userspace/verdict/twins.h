@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "base/address.h"
+#include "config/config.h"
 #include "match/match.h"
 #include "sql/fingerprint.h"
 #include "stats/stats.h"
@@ -40,6 +41,9 @@ struct twins_connection {
 int twins_new(struct twins **out, const struct twins_options *options, struct stats_cluster *stats,
 	      struct fingerprints *fingerprints);
 void twins_free(struct twins **twins);
+/* What the proxy does not mirror by its `level` is neither expected on the mirror nor compared. At once for
+ * what is sent from now on. */
+void twins_set_level(struct twins *twins, enum config_level level);
 /* Where its counters go: they go on from what is there. */
 void twins_begin(struct twins *twins, struct stats_cluster *stats);
 /* After a reload. */
@@ -57,6 +61,13 @@ void twins_request(struct twins *twins, struct twins_connection *connection);
 
 /* A statement class has got its name for good (fingerprint.h). */
 void twins_named(struct twins *twins, uint64_t before, const struct fingerprint *now);
+
+/* Pairs lately; `early`: the mirror got the statement before the primary did; `inverted`: it had even
+ * answered by then. */
+struct twins_order {
+	uint64_t pairs, early, inverted;
+};
+struct twins_order twins_order(const struct twins *twins);
 
 /* About ten times a second. */
 void twins_tick(struct twins *twins, uint64_t now_ns);

@@ -38,9 +38,9 @@ static void refuse(const struct bad *bad, size_t count)
 #define ROOT_KEYS                                                                                           \
 	"listen, mirror_metrics_enabled, mirror_failure_threshold, window, pin, max_clusters, ring_bytes, " \
 	"attach, log_level, state, user, readiness, proxy, clusters"
-#define CLUSTER_KEYS                                                                       \
-	"name, primary, mirror, exposure, queue_limit, request_timeout, result_checksum, " \
-	"ignore_statements, "                                                              \
+#define CLUSTER_KEYS                                                                              \
+	"name, primary, mirror, exposure, queue_limit, request_timeout, level, result_checksum, " \
+	"ignore_statements, "                                                                     \
 	"ignore_fingerprints"
 #define ADDRESS_FORMS "10.0.0.1:5432, 10.0.0.0/24:5432, [2001:db8::1]:5432, name:5432 or unix:/path"
 

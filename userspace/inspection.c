@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: MIT */
+#include "inspection.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "diagnosis/groups.h"
+
+struct inspection {
+	struct groups *groups;
+	struct diagnosis diagnosis, before;
+	size_t processes;
+	bool ran;
+};
+
+int inspection_new(struct inspection **out)
+{
+	struct inspection *inspection = calloc(1, sizeof(*inspection));
+
+	if (!inspection)
+		return -ENOMEM;
+	if (groups_new(&inspection->groups)) {
+		free(inspection);
+		return -ENOMEM;
+	}
+	*out = inspection;
+	return 0;
+}
+
+void inspection_free(struct inspection **inspection)
+{
+	if (!*inspection)
+		return;
+	groups_free(&(*inspection)->groups);
+	free(*inspection);
+	*inspection = NULL;
+}
+
+void inspection_startup(struct inspection *inspection, const struct address *remote, const char *database,
+			const struct role *role)
+{
+	groups_startup(inspection->groups, remote, database, role->target != TARGET_NONE || role->ambiguous);
+}
+
+/* ------------------------------------------------------------------------------------------ what is known */
+
+static struct diagnosis_side side_of(const struct stats_target *stats)
+{
+	return (struct diagnosis_side){.plain = stats->connections.plain,
+				       .encrypted = stats->connections.encrypted,
+				       .resyncing = stats->connections.resyncing,
+				       .statements = stats->statements.success + stats->statements.failure +
+						     stats->statements.unknown,
+				       .unkeyed = stats->unmatched.unkeyed};
+}
+
+static void look_at_clusters(struct clusters *clusters, struct diagnosis_cluster *out)
+{
+	for (size_t i = 0; i < clusters_count(clusters); i++) {
+		const struct twins_order order = twins_order(clusters_twins(clusters, i));
+		const struct stats_cluster *stats = clusters_stats(clusters, i);
+
+		out[i] = (struct diagnosis_cluster){.primary = side_of(&stats->primary),
+						    .mirror = side_of(&stats->mirror)};
+		out[i].pairs = order.pairs;
+		out[i].inverted = order.inverted;
+	}
+}
+
+/* --------------------------------------------------------------------------------------- what is new in it
+ */
+
+static bool is_among(const struct diagnosis_finding *finding, const struct diagnosis *list)
+{
+	for (size_t i = 0; i < list->count; i++)
+		if (list->findings[i].kind == finding->kind && list->findings[i].cluster == finding->cluster)
+			return true;
+	return false;
+}
+
+/* Numbers in a sentence change with each run: a finding is the same as long as its kind and cluster are. */
+static void say_what_is_new(const struct inspection *inspection)
+{
+	const struct diagnosis *now = &inspection->diagnosis, *before = &inspection->before;
+
+	for (size_t i = 0; i < now->count; i++)
+		if (!is_among(&now->findings[i], before))
+			log_warning("%s", now->findings[i].text);
+	if (!now->count && before->count)
+		log_info("the configuration fits: every cluster has connections to both sides");
+}
+
+static void tell_clusters(const struct inspection *inspection, struct clusters *clusters)
+{
+	for (size_t i = 0; i < clusters_count(clusters); i++) {
+		const struct diagnosis_finding *finding = diagnosis_of(&inspection->diagnosis, i);
+
+		clusters_set_diagnosis(clusters, i, finding ? finding->text : "", finding && finding->wrong);
+	}
+}
+
+int inspection_run(struct inspection *inspection, const struct inspection_subject *subject, bool say)
+{
+	struct diagnosis_cluster counted[CONFIG_CLUSTERS_MAX] = {0};
+	struct diagnosis_input input = {
+	    .config = subject->config, .classify = subject->classify, .clusters = counted};
+	char proxy[512];
+	int err;
+
+	groups_begin(inspection->groups);
+	err = probe_survey(subject->probe, false, groups_add, inspection->groups);
+	if (err)
+		return err;
+	groups_finish(inspection->groups);
+	look_at_clusters(subject->clusters, counted);
+	input.proxy = proxy_describe(subject->proxy, proxy, sizeof(proxy));
+	input.groups = groups_list(inspection->groups, &input.group_count);
+	input.processes = inspection->processes = groups_processes(inspection->groups);
+	inspection->before = inspection->diagnosis;
+	diagnose(&input, &inspection->diagnosis);
+	inspection->ran = true;
+	if (say)
+		say_what_is_new(inspection);
+	tell_clusters(inspection, subject->clusters);
+	return 0;
+}
+
+const struct diagnosis *inspection_diagnosis(const struct inspection *inspection)
+{
+	return &inspection->diagnosis;
+}
+
+const struct diagnosis_group *inspection_groups(const struct inspection *inspection, size_t *count)
+{
+	return groups_list(inspection->groups, count);
+}
+
+size_t inspection_processes(const struct inspection *inspection)
+{
+	return inspection->processes;
+}
+
+/* ------------------------------------------------------------------------------------------------ metrics */
+
+static void write_side(struct exposition *x, const char *cluster, const char *target,
+		       const struct stats_target *stats, uint64_t found)
+{
+	const struct stats_STATE *c = &stats->connections;
+	uint64_t known = c->plain + c->encrypted + c->resyncing;
+	const struct {
+		const char *state;
+		uint64_t count;
+	} rows[] = {{"plain", c->plain},
+		    {"tls", 0},
+		    {"encrypted", c->encrypted},
+		    {"resyncing", c->resyncing},
+		    {"unclassified", found > known ? found - known : 0}};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++)
+		exposition_integer(x,
+				   LABELS({"cluster", cluster}, {"target", target}, {"state", rows[i].state}),
+				   rows[i].count);
+}
+
+void inspection_write(const struct inspection *inspection, const struct clusters *clusters,
+		      struct exposition *x)
+{
+	exposition_family(x, "mirror_observer_proxy_processes", EXPOSITION_GAUGE,
+			  "Processes that `proxy` selects now and that hold a socket");
+	exposition_integer(x, NO_LABELS, inspection->processes);
+	exposition_family(
+	    x, "mirror_observer_backend_connections", EXPOSITION_GAUGE,
+	    "Open connections of those processes to a side of a cluster, as found in the kernel");
+	for (size_t i = 0; i < clusters_count(clusters); i++) {
+		const char *name = clusters_config(clusters, i)->name;
+		const struct stats_cluster *stats = clusters_stats(clusters, i);
+
+		write_side(x, name, "primary", &stats->primary, inspection->diagnosis.connections[i][0]);
+		write_side(x, name, "mirror", &stats->mirror, inspection->diagnosis.connections[i][1]);
+	}
+}

@@ -9,8 +9,17 @@
 #include "base/log.h"
 #include "diagnosis/groups.h"
 
+/* What was counted of a side lately: the counters in the map are older than this process, and than any cure.
+ */
+struct lately {
+	bool known;
+	uint64_t statements, unkeyed;               /* of the last run */
+	uint64_t recent_statements, recent_unkeyed; /* since then, and half of what was before */
+};
+
 struct inspection {
 	struct groups *groups;
+	struct lately lately[CONFIG_CLUSTERS_MAX][2];
 	struct diagnosis diagnosis, before;
 	size_t processes;
 	bool ran;
@@ -47,26 +56,42 @@ void inspection_startup(struct inspection *inspection, const struct address *rem
 
 /* ------------------------------------------------------------------------------------------ what is known */
 
-static struct diagnosis_side side_of(const struct stats_target *stats)
+static void count_lately(struct lately *lately, uint64_t statements, uint64_t unkeyed)
 {
+	if (statements < lately->statements || unkeyed < lately->unkeyed || !lately->known)
+		*lately = (struct lately){.known = true, .statements = statements, .unkeyed = unkeyed};
+	lately->recent_statements = lately->recent_statements / 2 + statements - lately->statements;
+	lately->recent_unkeyed = lately->recent_unkeyed / 2 + unkeyed - lately->unkeyed;
+	lately->statements = statements;
+	lately->unkeyed = unkeyed;
+}
+
+static struct diagnosis_side side_of(const struct stats_target *stats, struct lately *lately)
+{
+	const struct stats_STATUS *statements = &stats->statements;
+
+	count_lately(lately, statements->success + statements->failure + statements->unknown,
+		     stats->unmatched.unkeyed);
 	return (struct diagnosis_side){.plain = stats->connections.plain,
 				       .encrypted = stats->connections.encrypted,
 				       .resyncing = stats->connections.resyncing,
-				       .statements = stats->statements.success + stats->statements.failure +
-						     stats->statements.unknown,
-				       .unkeyed = stats->unmatched.unkeyed};
+				       .statements = lately->recent_statements,
+				       .unkeyed = lately->recent_unkeyed};
 }
 
-static void look_at_clusters(struct clusters *clusters, struct diagnosis_cluster *out)
+static void look_at_clusters(struct inspection *inspection, struct clusters *clusters,
+			     struct diagnosis_cluster *out)
 {
 	for (size_t i = 0; i < clusters_count(clusters); i++) {
 		const struct twins_order order = twins_order(clusters_twins(clusters, i));
 		const struct stats_cluster *stats = clusters_stats(clusters, i);
+		struct lately *lately = inspection->lately[i];
 
-		out[i] = (struct diagnosis_cluster){.primary = side_of(&stats->primary),
-						    .mirror = side_of(&stats->mirror)};
-		out[i].pairs = order.pairs;
-		out[i].inverted = order.inverted;
+		out[i] =
+		    (struct diagnosis_cluster){.primary = side_of(&stats->primary, &lately[TARGET_PRIMARY]),
+					       .mirror = side_of(&stats->mirror, &lately[TARGET_MIRROR]),
+					       .pairs = order.pairs,
+					       .inverted = order.inverted};
 	}
 }
 
@@ -115,7 +140,7 @@ int inspection_run(struct inspection *inspection, const struct inspection_subjec
 	if (err)
 		return err;
 	groups_finish(inspection->groups);
-	look_at_clusters(subject->clusters, counted);
+	look_at_clusters(inspection, subject->clusters, counted);
 	input.proxy = proxy_describe(subject->proxy, proxy, sizeof(proxy));
 	input.groups = groups_list(inspection->groups, &input.group_count);
 	input.processes = inspection->processes = groups_processes(inspection->groups);

@@ -31,7 +31,7 @@ struct diagnosis_group {
 /* What was counted of one side of a cluster. */
 struct diagnosis_side {
 	uint64_t plain, encrypted, resyncing; /* connections now */
-	uint64_t statements;                  /* so far */
+	uint64_t statements;                  /* lately */
 	uint64_t unkeyed; /* statements whose text is not known: prepared before the observer was there */
 };
 

@@ -27,7 +27,7 @@ def rules():
 def promtool(*arguments):
     if not shutil.which("promtool"):
         pytest.skip("needs promtool (package prometheus)")
-    return subprocess.run(["promtool", *arguments], check=False, capture_output=True, text=True, timeout=120)
+    return subprocess.run(["promtool", *arguments], check=False, capture_output=True, text=True, timeout=300)
 
 
 def test_promtool_s_unit_tests_pass():

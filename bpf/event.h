@@ -87,7 +87,9 @@ struct event_state {
 	__u8 old_state; /* TCP_ESTABLISHED ... of <net/tcp_states.h> */
 	__u8 new_state; /* the same as old_state: nothing changed, records of this socket were lost (see scan)
 			 */
-	__u8 pad[2];
+	__u8 shut;      /* sk_shutdown: bit 0 nothing is received any more, bit 1 nothing is sent; 0 for a
+			   Unix-domain socket */
+	__u8 pad;
 	__u64 bytes_acked; /* tcp_sock.bytes_acked: 0 on a connection that was never established */
 	__u32 missed[2];   /* as in struct event_data, by enum event_direction */
 };

@@ -157,7 +157,8 @@ static __noinline int track_report(struct sock *sk, struct tracked *tracked,
 	state->error = change->error;
 	state->old_state = change->old_state;
 	state->new_state = change->new_state;
-	state->pad[0] = state->pad[1] = 0;
+	state->shut = tracked->is_unix ? 0 : FIELD(sk, sk_shutdown);
+	state->pad = 0;
 	state->bytes_acked = sock_bytes_acked(sk, tracked);
 	state->missed[DIRECTION_SEND] = tracked->missed[DIRECTION_SEND];
 	state->missed[DIRECTION_RECV] = tracked->missed[DIRECTION_RECV];

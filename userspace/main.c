@@ -2,6 +2,7 @@
 /* main - wires: options, configuration, statistics, observation, service, and the signals that change or end
  * them. */
 #include <errno.h>
+#include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,6 +14,7 @@
 #include "ask/signoff.h"
 #include "ask/status.h"
 #include "ask/terminal.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/loop.h"
 #include "base/notify.h"
@@ -347,6 +349,9 @@ static int command_daemon(const struct options *options, struct config **config)
 	int status;
 
 	set_log_level(&d);
+	if (clock_find_offset())
+		log_info("in a time namespace: the kernel's clock is %" PRId64 " ms behind ours",
+			 clock_offset_ns / 1000000);
 	reloads_note(&d.reloads, true);
 	status = run(&d);
 	if (d.service)

@@ -40,9 +40,16 @@ void observation_write(void *ctx, struct exposition *x)
 	const struct observation *o = ctx;
 	struct probe_program programs[PROBE_PROGRAMS];
 	size_t count = probe_programs(o->probe, programs);
+	uint64_t runs = 0;
 
 	inspection_write(o->inspection, o->clusters, x);
-	if (!count)
+	exposition_family(x, "mirror_observer_bpf_recursion_misses", EXPOSITION_COUNTER,
+			  "Runs of a BPF program that the kernel left out, since it was running already");
+	for (size_t i = 0; i < count; i++)
+		exposition_integer(x, LABELS({"program", programs[i].name}), programs[i].recursion_misses);
+	for (size_t i = 0; i < count; i++)
+		runs += programs[i].runs;
+	if (!runs)
 		return;
 	exposition_family(x, "mirror_observer_bpf_run_seconds", EXPOSITION_COUNTER,
 			  "Run time of a BPF program while kernel.bpf_stats_enabled is 1");

@@ -14,7 +14,8 @@ void notify_ready(const char *status)
 void notify_reloading(void)
 {
 	/* Type=notify-reload wants the time of the reload with it. */
-	sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%" PRIu64, clock_us());
+	sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%" PRIu64,
+		   clock_us() + clock_offset_ns / 1000); /* of ours */
 }
 
 void notify_stopping(void)

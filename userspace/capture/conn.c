@@ -6,8 +6,9 @@
 
 #include "capture/conn_internal.h"
 
-#define HALF_CLOSED_NS  1000000000ull /* how long answers may still come after the proxy's FIN */
-#define EVICTION_SAMPLE 16            /* oldest entries looked at when the table is full */
+#define HALF_CLOSED_NS \
+	1000000000ull      /* how long what the kernel had read may still come after the proxy's close */
+#define EVICTION_SAMPLE 16 /* oldest entries looked at when the table is full */
 
 /* ------------------------------------------------------------------------------- birth and death */
 
@@ -153,7 +154,8 @@ static void conn_tick(struct conn *conn, uint64_t now_ns, bool complete)
 	stream_tick(conn->stream, now_ns);
 	if (complete)
 		session_tick(conn->session, now_ns);
-	if (conn->closer == CLOSER_CLIENT && now_ns > conn->closing_since_ns + HALF_CLOSED_NS)
+	if (conn->closer == CLOSER_CLIENT && !conn->half_closed &&
+	    now_ns > conn->closing_since_ns + HALF_CLOSED_NS)
 		report_end(conn, SESSION_END_CLIENT, now_ns);
 	report_state(conn);
 }

@@ -36,8 +36,9 @@ struct conn {
 	bool attempting;  /* this attempt's result is still open */
 	bool asked;       /* the proxy has sent something */
 	bool unix_domain;
-	bool ended; /* the session is closed */
-	bool awake; /* in the list of those that time may change */
+	bool half_closed; /* the proxy sends nothing more, and still reads */
+	bool ended;       /* the session is closed */
+	bool awake;       /* in the list of those that time may change */
 };
 
 struct conns {

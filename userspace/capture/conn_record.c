@@ -22,6 +22,8 @@ static enum conn_attempt attempt_of_error(int error)
 	}
 }
 
+#define SHUT_SEND 2u /* SEND_SHUTDOWN alone: shutdown(SHUT_WR), where close() sets both */
+
 bool record_is_fresh(const struct event_open *open)
 {
 	/* Announced when its state turns from CLOSE to SYN_SENT; any other state: that record had found no
@@ -111,6 +113,7 @@ void record_state(struct conn *conn, const struct event_state *state)
 		stream_state(conn->stream, state);
 	if (conn->closer == CLOSER_NONE) {
 		conn->closer = closer_of(state);
+		conn->half_closed = state->new_state == TCP_FIN_WAIT1 && state->shut == SHUT_SEND;
 		conn->closing_since_ns = state->h.time;
 	}
 	/* The server's bytes may still lie unread in the socket: only the proxy's own close or EVENT_EOF ends

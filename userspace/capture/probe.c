@@ -361,7 +361,6 @@ void probe_totals(const struct probe *probe, struct probe_totals *out)
 size_t probe_programs(const struct probe *probe, struct probe_program out[PROBE_PROGRAMS])
 {
 	struct bpf_program *program;
-	uint64_t runs = 0;
 	size_t n = 0;
 
 	bpf_object__for_each_program(program, *probe->programs.skeleton->obj)
@@ -372,10 +371,10 @@ size_t probe_programs(const struct probe *probe, struct probe_program out[PROBE_
 		if (n == PROBE_PROGRAMS || bpf_program__fd(program) < 0 ||
 		    bpf_obj_get_info_by_fd(bpf_program__fd(program), &info, &len))
 			continue;
-		out[n++] = (struct probe_program){bpf_program__name(program), info.run_cnt, info.run_time_ns};
-		runs += info.run_cnt;
+		out[n++] = (struct probe_program){bpf_program__name(program), info.run_cnt, info.run_time_ns,
+						  info.recursion_misses};
 	}
-	return runs ? n : 0;
+	return n;
 }
 
 const char *probe_mode(const struct probe *probe)

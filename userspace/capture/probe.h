@@ -38,10 +38,12 @@ struct probe_totals {
 	uint64_t lost_control;             /* OPEN/STATE/EOF/END records that found no room */
 };
 
-/* One loaded program, as the kernel counts it while sysctl kernel.bpf_stats_enabled is 1. */
+/* One loaded program as the kernel counts it: runs while sysctl kernel.bpf_stats_enabled is 1, misses always.
+ */
 struct probe_program {
 	const char *name;
 	uint64_t runs, run_ns;
+	uint64_t recursion_misses; /* runs left out, since it was running on that processor already */
 };
 #define PROBE_PROGRAMS 16
 
@@ -93,7 +95,7 @@ int probe_drain(struct probe *probe, probe_handler *handler, void *ctx);
 void probe_lost_ends(struct probe *probe, probe_ended *ended, void *ctx);
 
 void probe_totals(const struct probe *probe, struct probe_totals *out);
-/* How many there are; 0 when the kernel has counted none of them so far. A bpf() call for each. */
+/* How many there are. A bpf() call for each. */
 size_t probe_programs(const struct probe *probe, struct probe_program out[PROBE_PROGRAMS]);
 /* "tracepoint", "fexit" or "kprobe". */
 const char *probe_mode(const struct probe *probe);

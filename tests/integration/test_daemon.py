@@ -9,7 +9,7 @@ import subprocess
 
 import pytest
 
-from harness import Process, bpf_stats, cluster, pgbench, wait_for
+from harness import Client, Process, bpf_stats, cluster, pgbench, wait_for
 from harness.observer import BINARY
 
 # A mirroring proxy in its smallest form: told to go, it sends each statement to both databases of each pair.
@@ -204,8 +204,10 @@ def test_version_and_help_end_with_0(option, says):
 def test_check_finds_the_running_proxy_and_leaves_no_pin(configured, stand):
     if not stand.pgpool.process.running():
         stand.pgpool.start()
-    done = run("--config", configured(GOOD), "--check")
-    assert done.returncode == 0, done.stdout + done.stderr
+    with Client(stand.pgpool):  # its connections go elsewhere than the configuration says
+        done = run("--config", configured(GOOD), "--check")
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "your primary address 127.0.0.1:1 has no connection" in done.stdout
     assert "tracepoint" in done.stdout + done.stderr
     assert not os.path.exists("/sys/fs/bpf/mo_test_check")
 

@@ -42,7 +42,7 @@ UNIT      := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/un
 
 TEST_PROGRAMS := $(patsubst tests/integration/%.c,$(BUILD)/tests/%,$(wildcard tests/integration/*.c))
 
-.PHONY: all skeletons axe unit test-programs check mutate print-mutate check-queue check-differential check-kernels lint clean-room deb image dist-check install demo bench bench-attach bench-match bench-pipeline bench-results fuzz FORCE clean help print-cflags
+.PHONY: all skeletons axe unit test-programs check mutate print-mutate check-queue check-verdict check-differential check-kernels lint clean-room deb image dist-check install demo bench bench-attach bench-match bench-pipeline bench-results fuzz FORCE clean help print-cflags
 .SECONDARY:
 all: $(BUILD)/mirror-observer $(BUILD)/mirror-observer-import
 
@@ -145,6 +145,21 @@ unit: $(UNIT) $(BUILD)/tests/mirror-proxy $(BUILD)/tests/differential
 
 check: unit
 	@for t in $(UNIT); do ./$$t || exit 1; done
+
+# The verdict against random worlds in simulated time: sick ones must never be ready, healthy ones soon and never not_ready.
+WORLDS ?= --sick 10000 --healthy 1000
+VERDICT_OBJS := $(patsubst tests/verdict/%.c,$(BUILD)/verdict/%.o,$(wildcard tests/verdict/*.c))
+
+$(BUILD)/verdict/%.o: tests/verdict/%.c | $(SKELETONS)
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) $(LTO) -MMD -MP -c -o $@ $<
+
+$(BUILD)/tests/check-verdict: $(VERDICT_OBJS) $(BUILD)/libobserver.a
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) $(LTO) -o $@ $^ $(LDLIBS)
+
+check-verdict: $(BUILD)/tests/check-verdict
+	$< $(WORLDS)
 
 # tests/proxy/scenarios --help: shorter runs, single scenarios.
 check-queue: all $(BUILD)/tests/mirror-proxy
@@ -288,6 +303,7 @@ help:
 	@echo 'make check     unit tests (scripts/test runs everything, as root)'
 	@echo 'make mutate    do the unit tests notice when the code is wrong? MUTANTS (200), SEED, FOLDERS'
 	@echo 'make check-queue  queue depth and lag against the test proxy that knows the truth (as root)'
+	@echo 'make check-verdict  random healthy and sick worlds in simulated time: no false green, hardly a false red (WORLDS=)'
 	@echo 'make fuzz      all fuzzers, FUZZ_SECONDS (60) each'
 	@echo 'make check-differential  random sessions: client, server and observer agree (as root; STATEMENTS=, SEED=)'
 	@echo 'make check-kernels  the attach modes on other kernels, in virtual machines (as root)'
@@ -309,4 +325,4 @@ help:
 print-cflags:
 	@: $(info $(ALL_CFLAGS))
 
--include $(wildcard $(BUILD)/obj/*.d $(BUILD)/obj/*/*.d $(BUILD)/bpf/*.d $(BUILD)/tests/*.d $(BUILD)/tests/*/*.d $(BUILD)/tests/*/*/*.d $(BUILD)/proxy/*.d $(BUILD)/differential/*.d)
+-include $(wildcard $(BUILD)/obj/*.d $(BUILD)/obj/*/*.d $(BUILD)/bpf/*.d $(BUILD)/tests/*.d $(BUILD)/tests/*/*.d $(BUILD)/tests/*/*/*.d $(BUILD)/proxy/*.d $(BUILD)/verdict/*.d $(BUILD)/differential/*.d)

@@ -134,7 +134,7 @@ def turns_ready(proxy, observer, sql):
     """Ready in the end, and at no time before that anything but insufficient_data."""
     assert command("readiness", "--url", observer.url).returncode == NO_DATA
     seen = []
-    with Traffic(proxy, sql):
+    with Traffic(proxy, sql, pause=0.01):  # a closed loop overflows the queue of a healthy mirror, which is no fault of ours
         def ready():
             now = verdict(observer)
             seen.append(now)

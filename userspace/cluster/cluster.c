@@ -25,10 +25,18 @@ static void drop_evidence(struct clusters *clusters, struct cluster *cluster)
 	twins_free(&cluster->twins);
 }
 
+/* Statements that may wait, of all clusters together. */
+static uint64_t entries_of(const struct config *config)
+{
+	return config->match_memory / MATCH_ENTRY_BYTES;
+}
+
 static int new_evidence(struct clusters *clusters, struct cluster *cluster,
-			const struct readiness_settings *settings)
+			const struct readiness_settings *settings, uint64_t entries)
 {
 	const struct twins_options options = {.queue_limit = cluster->config->queue_limit,
+					      .max_entries = entries,
+					      .window_ns = settings->window_us * 1000,
 					      .ignored = cluster->config->ignore_fingerprints,
 					      .ignored_count = cluster->config->fingerprint_count};
 	int err = twins_new(&cluster->twins, &options, NULL, clusters->fingerprints);
@@ -65,7 +73,7 @@ static int prepare(struct clusters *clusters, const struct config *config, struc
 			list[i] = *same;
 		list[i].config = &config->clusters[i];
 		if (!same)
-			err = new_evidence(clusters, &list[i], &config->readiness);
+			err = new_evidence(clusters, &list[i], &config->readiness, entries_of(config));
 	}
 	return err ? err
 		   : threshold_configure(clusters->threshold, names, config->cluster_count,
@@ -108,6 +116,7 @@ static void take_up(struct clusters *clusters, struct cluster *cluster)
 	twins_set_level(cluster->twins, cluster->config->level);
 	twins_set_ignored(cluster->twins, cluster->config->ignore_fingerprints,
 			  cluster->config->fingerprint_count);
+	match_set_max(twins_match(cluster->twins), clusters->entries / clusters->count);
 	twins_set_queue_limit(cluster->twins, cluster->config->queue_limit);
 	verdict_configure(cluster->verdict, &clusters->readiness, cluster->config->exposure);
 }
@@ -146,6 +155,7 @@ int clusters_configure(struct clusters *clusters, const struct config *config)
 	clusters->list = list;
 	clusters->count = config->cluster_count;
 	clusters->readiness = config->readiness;
+	clusters->entries = entries_of(config);
 	clusters->generation++;
 	for (size_t i = 0; i < clusters->count; i++)
 		take_up(clusters, &list[i]);
@@ -156,7 +166,7 @@ int clusters_renew(struct clusters *clusters, size_t i)
 {
 	struct cluster *cluster = &clusters->list[i], fresh = {.config = cluster->config};
 
-	if (new_evidence(clusters, &fresh, &clusters->readiness)) {
+	if (new_evidence(clusters, &fresh, &clusters->readiness, clusters->entries)) {
 		drop_evidence(clusters, &fresh);
 		clusters_reset(clusters, i);
 		return -ENOMEM;

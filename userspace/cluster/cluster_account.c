@@ -68,8 +68,11 @@ static void on_attempt(void *ctx, const struct conn_view *conn, enum conn_attemp
 static void on_statement(void *ctx, const struct conn_view *conn, const struct session_statement *statement)
 {
 	struct clusters *clusters = ctx;
-	uint64_t us = (statement->done_ns - statement->sent_ns) / 1000;
+	uint64_t begun = statement->begun_ns > statement->sent_ns ? statement->begun_ns : statement->sent_ns;
+	uint64_t us = (statement->done_ns - begun) / 1000;
 
+	if (!statement->query_serial && statement->outcome == OUTCOME_FAILURE)
+		members_homeless(clusters, conn, statement);
 	FOR_EACH_CLUSTER(clusters, &conn->role, cluster)
 	{
 		struct stats_target *target = target_stats(cluster, &conn->role);
@@ -81,7 +84,7 @@ static void on_statement(void *ctx, const struct conn_view *conn, const struct s
 		(*stats_cell(&target->statements, statement->outcome))++;
 		(*stats_cell(&target->kinds, stats_kind(statement->tag)))++;
 		if (statement->outcome != OUTCOME_UNKNOWN && statement->sent_ns &&
-		    statement->done_ns >= statement->sent_ns)
+		    statement->done_ns >= begun)
 			stats_histogram_add(&target->duration, us);
 	}
 }

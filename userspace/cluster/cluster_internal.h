@@ -32,6 +32,7 @@ struct clusters {
 	uint64_t generation; /* counts the lists: a reload makes a new one */
 	uint64_t evidence_last;
 	struct readiness_settings readiness;
+	uint64_t entries; /* of the matchers together */
 	/* Of fingerprints, before this process; of classes also those of clusters that are gone. */
 	struct stats_TABLE evicted_before;
 
@@ -66,6 +67,9 @@ void members_sent(struct clusters *clusters, const struct conn_view *conn, const
 void members_answered(struct clusters *clusters, const struct conn_view *conn,
 		      const struct session_query *query);
 void members_request(struct clusters *clusters, const struct conn_view *conn);
+/* A failure of what was never executed. */
+void members_homeless(struct clusters *clusters, const struct conn_view *conn,
+		      const struct session_statement *statement);
 /* The connection has ended. */
 void members_leave(struct clusters *clusters, const struct conn_view *conn);
 

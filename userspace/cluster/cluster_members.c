@@ -120,6 +120,16 @@ void members_request(struct clusters *clusters, const struct conn_view *conn)
 		twins_request(membership->members[i].twins, &membership->members[i].connection);
 }
 
+void members_homeless(struct clusters *clusters, const struct conn_view *conn,
+		      const struct session_statement *statement)
+{
+	struct membership *membership = membership_of(clusters, conn);
+
+	for (size_t i = 0; membership && i < membership->count; i++)
+		twins_homeless(membership->members[i].twins, &membership->members[i].connection,
+			       statement->sqlstate, statement->done_ns);
+}
+
 void members_leave(struct clusters *clusters, const struct conn_view *conn)
 {
 	leave(clusters, (struct membership **)conn->user);

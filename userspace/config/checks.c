@@ -10,6 +10,7 @@ void readiness_defaults(struct readiness_settings *settings)
 	};
 
 	settings->window_us = 3600ull * 1000000;
+	settings->latency_harmless_us = 1000;
 	for (int i = 0; i < READINESS_CHECK_COUNT; i++)
 		settings->thresholds[i] = defaults[i];
 }

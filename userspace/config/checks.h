@@ -15,6 +15,10 @@
  * docs/migration-readiness.md has a section for each.
  */
 #define READINESS_CHECKS(CHECK)                                                                              \
+	CHECK(broken_classes, AT_MOST, 0, "statements",                                                      \
+	      "Statements that always fail or differ, or mostly do", "/statements names them")               \
+	CHECK(mirror_down, AT_MOST, 10, "s", "Time for which the mirror has been down by now",               \
+	      "see whether the mirror runs and the proxy can connect to it")                                 \
 	CHECK(observed, AT_LEAST, 1800, "s", "Time observed", "keep observing")                              \
 	CHECK(statements, AT_LEAST, 1000, "statements", "Statements answered by the mirror",                 \
 	      "wait for more traffic, or see why the mirror gets so little")                                 \
@@ -27,6 +31,8 @@
 	      "have the proxy connect to both servers without TLS")                                          \
 	CHECK(unclassified, AT_MOST, 0, "connections", "Connections of which the cluster is not known",      \
 	      "have the proxy connect anew, so that its start-up packets are seen")                          \
+	CHECK(sides, AT_MOST, 50, "%", "Pairs whose statement reached the mirror before the primary",        \
+	      "primary and mirror are swapped in the configuration")                                         \
 	CHECK(matched, AT_LEAST, 95, "%", "Statements on the mirror whose twin on the primary was found",    \
 	      "see whether primary and database are the right ones and their connections can be read")       \
 	CHECK(mirrored, AT_LEAST, 95, "%", "Primary statements that arrived, of those expected",             \
@@ -42,8 +48,14 @@
 	CHECK(queue_growth, AT_MOST, 100, "statements", "Growth of the queue over the window",               \
 	      "the mirror cannot keep up: find out what makes it slow, or give the proxy more connections "  \
 	      "to it")                                                                                       \
+	CHECK(behind, AT_MOST, 100, "statements",                                                            \
+	      "Statements on their way to the mirror or unanswered there",                                   \
+	      "the mirror has not caught up: wait, or find out what makes it slow")                          \
 	CHECK(lag_p99, AT_MOST, 5, "s", "99th percentile of the mirror's lag",                               \
 	      "the mirror, or the proxy's pool for it, is too slow for the traffic")                         \
+	CHECK(comparable, AT_LEAST, 90, "%", "Pairs that ran in the same context and were compared",         \
+	      "see pgdog_mirror_not_comparable_total: settings of the sessions differ, or were made before " \
+	      "the observer came")                                                                           \
 	CHECK(error_divergence, AT_MOST, 0.01, "%",                                                          \
 	      "Pairs of which one side alone failed, or failed otherwise",                                   \
 	      "/statements names them and the SQLSTATE")                                                     \
@@ -65,7 +77,8 @@ enum readiness_check_id {
 };
 
 struct readiness_settings {
-	uint64_t window_us; /* default 1 h */
+	uint64_t window_us;           /* default 1 h */
+	uint64_t latency_harmless_us; /* a difference that does no harm; default 1 ms */
 	double thresholds[READINESS_CHECK_COUNT];
 };
 

@@ -72,6 +72,7 @@ struct config {
 	char *pin;                /* default /sys/fs/bpf/mirror_observer */
 	uint32_t max_clusters;    /* elements of the pinned map, default 16 */
 	uint32_t ring_bytes;      /* default 16 MiB, a power of two >= 64 KiB */
+	uint64_t match_memory;    /* bytes for statements that wait, all clusters; default 192 MiB */
 	enum attach_mode attach;  /* how sends and receives are seen; default auto */
 	int log_level;            /* enum log_level, default info */
 	char *state;              /* directory of what outlives the process; NULL = see config_state */
@@ -98,7 +99,8 @@ bool config_names_unix(const struct config *config);
  * addresses is of no account, nor is any other key. */
 bool config_same_cluster(const struct config_cluster *a, const struct config_cluster *b);
 /* True when nothing but what a reload may change differs (listen, mirror_metrics_enabled, pin, max_clusters,
- * ring_bytes, attach, state, user need a restart); otherwise *key names the first one that does. */
+ * ring_bytes, match_memory, attach, state, user need a restart); otherwise *key names the first one that
+ * does. */
 bool config_can_reload(const struct config *old, const struct config *new_, const char **key);
 
 #endif

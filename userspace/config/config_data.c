@@ -26,6 +26,7 @@ int config_new(struct config **out, const char *path)
 	    .pin = strdup("/sys/fs/bpf/mirror_observer"),
 	    .max_clusters = 16,
 	    .ring_bytes = 16u << 20,
+	    .match_memory = 192ull << 20,
 	    .log_level = LOG_LEVEL_INFO,
 	};
 	readiness_defaults(&config->readiness);
@@ -164,6 +165,8 @@ bool config_can_reload(const struct config *old, const struct config *new_, cons
 		*key = "max_clusters";
 	else if (old->ring_bytes != new_->ring_bytes)
 		*key = "ring_bytes";
+	else if (old->match_memory != new_->match_memory)
+		*key = "match_memory";
 	else if (old->attach != new_->attach)
 		*key = "attach";
 	else if (!same_text(old->state, new_->state))

@@ -19,7 +19,7 @@ struct field {
 	const char *required; /* what to write when it is missing; NULL = optional */
 };
 
-#define FIELDS_MAX 24
+#define FIELDS_MAX 40
 
 /* Appends to r->key; returns the length to hand to leave(). */
 __attribute__((format(printf, 2, 3))) static size_t enter(struct reader *r, const char *format, ...)
@@ -52,7 +52,7 @@ static const char *list_keys(const struct field *fields, size_t count, char *out
 static int fail_unknown(struct reader *r, const struct tree *key, const struct field *fields, size_t count)
 {
 	const char *words[FIELDS_MAX], *near;
-	char quoted[TEXT_QUOTED_MAX], keys[512];
+	char quoted[TEXT_QUOTED_MAX], keys[1024];
 
 	for (size_t i = 0; i < count; i++)
 		words[i] = fields[i].key;
@@ -99,7 +99,7 @@ static int parse_mapping(struct reader *r, const struct tree *node, const struct
 {
 	unsigned first_line[FIELDS_MAX] = {0};
 	size_t i = 0, before;
-	char keys[512];
+	char keys[1024];
 	int err;
 
 	if (node->kind != TREE_MAPPING)
@@ -326,12 +326,14 @@ static int parse_readiness(struct reader *r, const struct tree *node, void *targ
 {
 #define SECONDS_CHECK(name)                                                                \
 	(READINESS_##name == READINESS_observed || READINESS_##name == READINESS_recent || \
-	 READINESS_##name == READINESS_lag_p99)
+	 READINESS_##name == READINESS_lag_p99 || READINESS_##name == READINESS_mirror_down)
 #define READINESS_FIELD(name, compare, value, unit, what, advice)   \
 	{#name, SECONDS_CHECK(name) ? parse_seconds : parse_number, \
 	 offsetof(struct readiness_settings, thresholds) + READINESS_##name * sizeof(double), NULL},
 	static const struct field fields[] = {
 	    {"window", parse_window, offsetof(struct readiness_settings, window_us), NULL},
+	    {"latency_harmless", parse_timeout, offsetof(struct readiness_settings, latency_harmless_us),
+	     NULL},
 	    READINESS_CHECKS(READINESS_FIELD)};
 #undef READINESS_FIELD
 
@@ -357,6 +359,7 @@ static int parse_root(struct reader *r, const struct tree *node)
 	    {"pin", parse_pin, AT(pin), NULL},
 	    {"max_clusters", parse_max_clusters, AT(max_clusters), NULL},
 	    {"ring_bytes", parse_ring, AT(ring_bytes), NULL},
+	    {"match_memory", parse_match_memory, AT(match_memory), NULL},
 	    {"attach", parse_attach, AT(attach), NULL},
 	    {"log_level", parse_log_level, AT(log_level), NULL},
 	    {"state", parse_state, AT(state), NULL},

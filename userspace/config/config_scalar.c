@@ -262,6 +262,19 @@ int parse_ring(struct reader *r, const struct tree *node, void *target)
 	return 0;
 }
 
+int parse_match_memory(struct reader *r, const struct tree *node, void *target)
+{
+	static const char allowed[] = "a size from 1MiB to 64GiB, such as 192MiB";
+	uint64_t *bytes = target;
+	int err = check_plain(r, node, allowed);
+
+	if (err)
+		return err;
+	if (value_size(node->text, bytes) || *bytes < 1u << 20 || *bytes > 64ull << 30)
+		return reader_refuse(r, node, allowed);
+	return 0;
+}
+
 int parse_log_level(struct reader *r, const struct tree *node, void *target)
 {
 	static const char allowed[] = "error, warning, info or debug";

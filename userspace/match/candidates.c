@@ -56,3 +56,20 @@ uint32_t candidates_of_block(const struct entries *entries, const struct match_c
 	}
 	return entries_at(entries, younger)->block == connection->twin_block ? younger : 0;
 }
+
+uint32_t candidates_in_context(const struct entries *entries, uint32_t from, uint32_t context)
+{
+	uint32_t younger = from, older = from;
+
+	for (unsigned n = 0; context && n < STEPS; n++) {
+		if (entries_context(entries_at(entries, younger)) == context)
+			return younger;
+		if (entries_context(entries_at(entries, older)) == context)
+			return older;
+		younger = entries_at(entries, younger)->same.younger;
+		older = entries_at(entries, older)->same.older;
+		if (younger == from)
+			break;
+	}
+	return from;
+}

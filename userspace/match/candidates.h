@@ -15,6 +15,8 @@
  * hot (NULL: none) remembers the latter. */
 uint32_t candidates_nearest(const struct entries *entries, uint32_t oldest, struct repeated_key *hot,
 			    uint64_t target);
+/* The one nearest to `from` that ran in the same context, `from` itself where none near it did. */
+uint32_t candidates_in_context(const struct entries *entries, uint32_t from, uint32_t context);
 /* The one of the transaction of the primary that the connection's current one is taken for a copy of, or 0:
  * sought around the time of the neighbour by which it is known. */
 uint32_t candidates_of_block(const struct entries *entries, const struct match_connection *connection,

@@ -79,6 +79,22 @@ void depth_survival_left(struct depth_survival *survival, uint64_t time, bool ar
 		slice->sent--; /* without a verdict: r must not see it */
 }
 
+double depth_survival_waiting(const struct depth_survival *survival, uint64_t since)
+{
+	uint64_t first = slice_of(survival, since), number = survival->newest;
+	double sum = 0;
+
+	for (unsigned n = 0; n < DEPTH_SURVIVAL_SLICES && number >= first && number; n++)
+		sum += survival->slice[number-- % DEPTH_SURVIVAL_SLICES].waiting;
+	return sum;
+}
+
+void depth_survival_reset(struct depth_survival *survival)
+{
+	survival->decided = survival->newest + (survival->newest > 0);
+	survival->sent = survival->arrived = survival->total = 0;
+}
+
 static void learn_slice(struct depth_survival *survival, const struct depth_survival_slice *slice)
 {
 	double expected, keep;

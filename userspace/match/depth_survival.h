@@ -46,6 +46,11 @@ void depth_survival_sent(struct depth_survival *survival, uint64_t time);
  * r does not hear of it unless it already has. */
 void depth_survival_left(struct depth_survival *survival, uint64_t time, bool arrived);
 
+/* Those that wait of what was sent at `since` or later; exact to a slice. */
+double depth_survival_waiting(const struct depth_survival *survival, uint64_t since);
+/* r is learned anew, from what is sent from now on. */
+void depth_survival_reset(struct depth_survival *survival);
+
 /* Lets what is well older than the longest lag at the last match go into r: a growing backlog is no loss. */
 void depth_survival_learn(struct depth_survival *survival, const struct lag_distribution *dist,
 			  uint64_t last_match);

@@ -10,6 +10,11 @@ static uint64_t place_of(uint64_t key, enum match_side side)
 	return side == MATCH_PRIMARY ? key : ~key;
 }
 
+uint32_t entries_context(const struct entry *entry)
+{
+	return entry->done ? entry->context : entry->sent_context;
+}
+
 enum match_side entries_side(const struct entry *entry)
 {
 	return entry->mirror ? MATCH_MIRROR : MATCH_PRIMARY;
@@ -54,6 +59,7 @@ uint32_t entries_enter(struct entries *entries, struct match_connection *connect
 	entry->serial = (uint32_t)query->serial;
 	entry->block = connection->block;
 	entry->tag = tag;
+	entry->sent_context = connection->context;
 	entry->mirror = connection->side == MATCH_MIRROR;
 	append_unanswered(entries, connection, index);
 	return index;
@@ -146,6 +152,8 @@ static uint32_t pop_unanswered(struct entries *entries, struct match_connection 
 	if (!connection->unanswered_first)
 		connection->unanswered_last = 0;
 	entry->next_unanswered = 0;
+	entry->context = entry->sent_context;
+	entry->result = 0;
 	return index;
 }
 

@@ -37,6 +37,8 @@ static inline struct entry *entries_at(const struct entries *entries, uint32_t i
 uint32_t entries_enter(struct entries *entries, struct match_connection *connection,
 		       const struct session_query *query, uint32_t tag);
 enum match_side entries_side(const struct entry *entry);
+/* match_connection.context when it was entered. */
+uint32_t entries_context(const struct entry *entry);
 
 /* Waits for its twin from now on, found by key and side. */
 void entries_wait(struct entries *entries, uint32_t index, uint64_t key);

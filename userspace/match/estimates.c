@@ -7,7 +7,8 @@
 #define CERTAIN_SCARCE 0.15               /* below this share of certain pairs others must tell the lag */
 #define GOLDEN         0.6180339887498949 /* its multiples, modulo 1, are spread evenly */
 #define SILENCE_MIN_NS 1000000000ull
-#define STANDSTILL     0.01 /* prior probability that a silent mirror stands still */
+#define LATE_NS        1000000000ull /* beyond the lags seen, before what has not arrived is held to be missing */
+#define STANDSTILL     0.01          /* prior probability that a silent mirror stands still */
 
 int estimates_init(struct estimates *e, const struct entries *entries, uint64_t span, uint32_t queue_limit)
 {
@@ -148,6 +149,33 @@ bool estimates_past(const struct estimates *e, uint64_t sent, uint64_t now, uint
 	if (e->clock.last)
 		age = matchclock_age(&e->clock, sent);
 	return age > (longest > horizon ? longest : horizon);
+}
+
+static uint64_t later(uint64_t a, uint64_t b)
+{
+	return a > b ? a : b;
+}
+
+double estimates_young(const struct estimates *e, uint64_t now, uint64_t since)
+{
+	uint64_t span = lag_distribution_longest(e->lags) * 3 / 2 + LATE_NS;
+
+	return depth_survival_waiting(e->survival, later(since, now > span ? now - span : 0));
+}
+
+double estimates_ahead(const struct estimates *e, uint64_t since)
+{
+	uint64_t span = 2 * lag_distribution_longest(e->lags) + LATE_NS;
+
+	return depth_survival_waiting(e->survival,
+				      later(since, e->clock.steady > span ? e->clock.steady - span : 0));
+}
+
+void estimates_reset(struct estimates *e)
+{
+	depth_survival_reset(e->survival);
+	e->count = (struct depth_count){0};
+	e->bound.room = INFINITY;
 }
 
 /* ------------------------------------------------------------------------------------------ depth */

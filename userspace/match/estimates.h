@@ -67,6 +67,13 @@ bool estimates_decided(const struct estimates *estimates, uint64_t sent_ns);
 bool estimates_past(const struct estimates *estimates, uint64_t sent_ns, uint64_t now_ns,
 		    uint64_t horizon_ns);
 
+/* Forgets what was learned of the share that is mirrored. */
+void estimates_reset(struct estimates *estimates);
+/* Of the statements sent after `since` that wait: those younger, by the time that passes, than the lags seen;
+ * and those of which none that was sent much later has arrived yet. */
+double estimates_young(const struct estimates *estimates, uint64_t now_ns, uint64_t since_ns);
+double estimates_ahead(const struct estimates *estimates, uint64_t since_ns);
+
 /* About ten times a second. deferred: statements that have arrived, though they are not paired yet. */
 void estimates_tick(struct estimates *estimates, uint64_t now_ns, uint32_t deferred);
 

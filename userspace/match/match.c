@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "match/arrivals.h"
 #include "match/candidates.h"
 #include "match/depth_bound.h"
 #include "match/depth_count.h"
@@ -12,27 +13,16 @@
 #include "match/estimates.h"
 #include "match/fanout.h"
 #include "match/lag_distribution.h"
-#include "match/match.h"
+#include "match/match_internal.h"
 #include "match/paired_keys.h"
 #include "match/repeated_keys.h"
 
 #define HORIZON_NS        30000000000ull
 #define ANSWER_TIMEOUT_NS 120000000000ull
 #define EARLY_NS          250000000ull /* how long a mirror statement may be ahead of its twin */
-#define STEPS             64           /* of one walk over the statements of a key */
-
-struct match {
-	struct match_options options;
-	struct match_sink sink;
-	struct match_counters counters;
-	struct entries entries;
-	struct repeated_keys *repeated;
-	struct paired_keys *paired;
-	struct fanout fanout;
-	struct estimates estimates;
-	uint32_t blocks;
-	uint32_t deferred; /* mirror statements that have arrived but are not paired yet */
-};
+#define WINDOW_NS         3600000000000ull
+#define ROOM_FOR_ONE      4  /* entries given up at most for one that comes */
+#define STEPS             64 /* of one walk over the statements of a key */
 
 /* ------------------------------------------------------------------------------------------ life */
 
@@ -51,6 +41,9 @@ int match_new(struct match **out, const struct match_options *options, const str
 		match->options.horizon_ns = HORIZON_NS;
 	if (!match->options.answer_timeout_ns)
 		match->options.answer_timeout_ns = ANSWER_TIMEOUT_NS;
+	if (!match->options.window_ns)
+		match->options.window_ns = WINDOW_NS;
+	arrivals_init(&match->arrivals, match->options.window_ns, 0);
 	err = entries_init(&match->entries, match->options.max_entries);
 	if (!err)
 		err = repeated_keys_new(&match->repeated);
@@ -107,7 +100,7 @@ static uint32_t neighbour(const struct match *match, uint32_t index)
 	return at(match, entry->same.older)->time <= entry->time ? entry->same.older : entry->same.younger;
 }
 
-static void stop_waiting(struct match *match, uint32_t index, bool arrived)
+static void stop_waiting(struct match *match, uint32_t index, enum arrivals_fate fate)
 {
 	const struct entry *entry = at(match, index);
 	struct repeated_key *hot;
@@ -116,7 +109,8 @@ static void stop_waiting(struct match *match, uint32_t index, bool arrived)
 		hot = repeated_keys_find(match->repeated, entry->key);
 		if (hot && hot->cursor == index)
 			hot->cursor = neighbour(match, index);
-		estimates_left(&match->estimates, entry->time, arrived);
+		estimates_left(&match->estimates, entry->time, fate == ARRIVALS_ARRIVED);
+		arrivals_decided(&match->arrivals, entry->time, fate);
 	}
 	entries_stop_waiting(&match->entries, index);
 }
@@ -129,7 +123,7 @@ static void unmatched(struct match *match, uint32_t index, enum match_reason rea
 
 static void leave(struct match *match, uint32_t index, enum match_reason reason)
 {
-	stop_waiting(match, index, false);
+	stop_waiting(match, index, reason == MATCH_NOT_MIRRORED ? ARRIVALS_LOST : ARRIVALS_EVICTED);
 	unmatched(match, index, reason);
 }
 
@@ -151,7 +145,8 @@ static uint32_t enter(struct match *match, struct match_connection *connection,
 {
 	uint32_t index = entries_enter(&match->entries, connection, query, tag);
 
-	if (!index) {
+	for (unsigned n = 0; !index && n < ROOM_FOR_ONE;
+	     n++) { /* a lower bound is come down to step by step */
 		make_room(match);
 		index = entries_enter(&match->entries, connection, query, tag);
 	}
@@ -166,6 +161,7 @@ static void join(struct match *match, uint32_t primary, uint32_t mirror, uint64_
 
 	match->counters.ambiguous += !certain;
 	match->counters.clamped += arrived < sent;
+	match->counters.early += certain && arrived + MATCH_EARLY_NS < sent;
 	match->counters.guessed += estimates_pair(&match->estimates, sent, arrived, certain);
 	paired_keys_note(match->paired, key, arrived);
 	entries_join(&match->entries, primary, mirror, key, certain);
@@ -201,11 +197,13 @@ static void sent_to_primary(struct match *match, struct match_connection *connec
 		return;
 	note_repeated(match, key, query->sent_ns);
 	estimates_sent(&match->estimates, query->sent_ns, connection->entered_block != connection->block);
+	arrivals_sent(&match->arrivals, query->sent_ns);
 	connection->entered_block = connection->block;
 	early = entries_find(&match->entries, MATCH_MIRROR, key);
 	if (early) {
-		stop_waiting(match, early, true);
+		stop_waiting(match, early, ARRIVALS_ARRIVED);
 		estimates_left(&match->estimates, query->sent_ns, true);
+		arrivals_decided(&match->arrivals, query->sent_ns, ARRIVALS_ARRIVED);
 		join(match, index, early, key, true);
 	} else {
 		entries_wait(&match->entries, index, key);
@@ -222,7 +220,7 @@ static void pair_up(struct match *match, struct match_connection *connection, ui
 		connection->twin_time = at(match, primary)->time;
 		connection->twin_known = certain;
 	}
-	stop_waiting(match, primary, true);
+	stop_waiting(match, primary, ARRIVALS_ARRIVED);
 	join(match, primary, mirror, key, certain);
 }
 
@@ -242,7 +240,10 @@ static void guess(struct match *match, struct match_connection *connection, uint
 	lag = estimates_likely_lag(&match->estimates, now);
 	primary = candidates_of_block(&match->entries, connection, oldest, hot);
 	if (!primary)
-		primary = candidates_nearest(&match->entries, oldest, hot, now > lag ? now - lag : 0);
+		primary = candidates_in_context(
+		    &match->entries,
+		    candidates_nearest(&match->entries, oldest, hot, now > lag ? now - lag : 0),
+		    entries_context(at(match, mirror)));
 	pair_up(match, connection, primary, mirror, key, false);
 }
 
@@ -353,10 +354,31 @@ void match_sent(struct match *match, struct match_connection *connection, const 
 		sent_to_mirror(match, connection, query, tag);
 }
 
+static void note_delay(struct match *match, const struct match_connection *connection,
+		       const struct session_query *query)
+{
+	const struct entry *entry =
+	    connection->unanswered_first ? at(match, connection->unanswered_first) : NULL;
+	uint64_t sent;
+
+	if (!entry || connection->side != MATCH_MIRROR || entry->serial != (uint32_t)query->serial ||
+	    entry->state != ENTRY_PAIRED || !entry->pair.certain || query->outcome == OUTCOME_UNKNOWN)
+		return;
+	sent = at(match, entry->pair.twin)->time;
+	if (match->sink.delay && query->done_ns > sent)
+		match->sink.delay(match->sink.ctx, query->done_ns - sent);
+}
+
 void match_answered(struct match *match, struct match_connection *connection,
 		    const struct session_query *query, uint32_t result)
 {
+	note_delay(match, connection, query);
 	entries_answered(&match->entries, connection, query, result);
+}
+
+uint64_t match_waits_since(const struct match *match, const struct match_connection *connection)
+{
+	return connection->unanswered_first ? at(match, connection->unanswered_first)->time : 0;
 }
 
 void match_close(struct match *match, struct match_connection *connection)
@@ -407,6 +429,26 @@ void match_tick(struct match *match, uint64_t now)
 		;
 }
 
+void match_set_max(struct match *match, uint32_t max_entries)
+{
+	match->options.max_entries = max_entries;
+	pending_set_max(&match->entries.pending, max_entries);
+}
+
+void match_set_window(struct match *match, uint64_t window_ns, uint64_t now)
+{
+	if (window_ns == match->options.window_ns)
+		return;
+	match->options.window_ns = window_ns;
+	arrivals_init(&match->arrivals, window_ns, now);
+}
+
+void match_reset(struct match *match, uint64_t now)
+{
+	arrivals_init(&match->arrivals, match->options.window_ns, now);
+	estimates_reset(&match->estimates);
+}
+
 void match_set_clients(struct match *match, uint32_t clients)
 {
 	depth_bound_set_clients(&match->estimates.bound, clients);
@@ -415,44 +457,4 @@ void match_set_clients(struct match *match, uint32_t clients)
 void match_set_queue_limit(struct match *match, uint32_t queue_limit)
 {
 	depth_bound_set_queue_limit(&match->estimates.bound, queue_limit);
-}
-
-/* ------------------------------------------------------------------------------------------ figures */
-
-double match_depth(struct match *match, uint64_t now)
-{
-	return estimates_depth(&match->estimates, now, match->deferred);
-}
-
-double match_share(const struct match *match)
-{
-	return estimates_share(&match->estimates);
-}
-
-uint64_t match_oldest(struct match *match, uint64_t now)
-{
-	return estimates_oldest(&match->estimates, now);
-}
-
-uint64_t match_median_lag(const struct match *match)
-{
-	return estimates_median_lag(&match->estimates);
-}
-
-const struct match_counters *match_counters(struct match *match)
-{
-	match->counters.matched = match->estimates.matched;
-	match->counters.unanswered = match->entries.unanswered;
-	return &match->counters;
-}
-
-size_t match_bytes(const struct match *match)
-{
-	return sizeof(*match) + pending_bytes(&match->entries.pending) + repeated_keys_bytes() +
-	       paired_keys_bytes() + estimates_bytes();
-}
-
-uint32_t match_entries(const struct match *match)
-{
-	return match->entries.pending.entries.live;
 }

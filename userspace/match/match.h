@@ -46,6 +46,8 @@
 #include "wire/session.h"
 
 #define MATCH_DEFAULT_ENTRIES 3000000u
+#define MATCH_ENTRY_BYTES     68 /* with its part of the index */
+#define MATCH_EARLY_NS        100000ull
 
 /* Label values of `reason`; the order is that of UNMATCHED in counters.def. */
 enum match_reason {
@@ -62,6 +64,7 @@ struct match_options {
 	uint64_t horizon_ns;        /* 0 = 30 s */
 	uint64_t answer_timeout_ns; /* how long a pair waits for both answers; 0 = 120 s */
 	uint32_t queue_limit;       /* requests per client of the proxy; 0 = not known */
+	uint64_t window_ns;         /* of match_arrivals(); 0 = 1 h */
 };
 
 struct match_sink {
@@ -69,6 +72,8 @@ struct match_sink {
 	/* Once for each pair, though not at once; lag is never below 0 (clamped ones are counted). Pairs that
 	 * are not certain count with the lag of certain ones nearby where there are any: lag_per_pair.h. */
 	void (*lag)(void *ctx, uint64_t lag_ns);
+	/* Sent to the primary until answered by the mirror; of certain pairs. */
+	void (*delay)(void *ctx, uint64_t delay_ns);
 	/* Both statements are answered, or the wait is over. Valid during the call. */
 	void (*pair)(void *ctx, const struct match_pair *pair);
 };
@@ -77,6 +82,7 @@ struct match_counters {
 	uint64_t matched, ambiguous; /* ambiguous ones among the matched */
 	uint64_t guessed;            /* pairs whose lag, and with it the depth, is a mere guess */
 	uint64_t clamped;            /* lags below 0, sampled as 0 */
+	uint64_t early; /* of those, certain ones more than MATCH_EARLY_NS below: the sides may be swapped */
 	uint64_t unmatched[MATCH_SIDES][MATCH_REASONS];
 	uint64_t unanswered;       /* pairs whose wait was over */
 	uint64_t repeated_evicted; /* repeated keys displaced from their table */
@@ -100,12 +106,29 @@ void match_sent(struct match *match, struct match_connection *connection, const 
 void match_answered(struct match *match, struct match_connection *connection,
 		    const struct session_query *query, uint32_t result);
 
+/* When the oldest unanswered statement of that connection was sent that takes part; 0 when there is none. */
+uint64_t match_waits_since(const struct match *match, const struct match_connection *connection);
+
 /* Lets go what has waited long enough. To be called about ten times a second. */
 void match_tick(struct match *match, uint64_t now_ns);
 /* The proxy's client connections as they are now; 0 = not known. See depth_bound.h. */
 void match_set_clients(struct match *match, uint32_t clients);
 /* As in struct match_options. */
 void match_set_queue_limit(struct match *match, uint32_t queue_limit);
+
+/* What became of the primary's statements, by when they were sent: see arrivals.h. */
+struct match_arrivals {
+	double sent, arrived, lost, evicted;
+	double young;     /* of the others: not yet older than the lags seen */
+	double overtaken; /* ... and: others that were sent later arrived long ago */
+};
+void match_arrivals(struct match *match, uint64_t now_ns, struct match_arrivals *out);
+/* The sums are taken over a window of another length from now on, which starts anew. */
+void match_set_window(struct match *match, uint64_t window_ns, uint64_t now_ns);
+/* Begins anew: what was learned of the share that is mirrored, and the sums, are forgotten. */
+void match_reset(struct match *match, uint64_t now_ns);
+/* After a reload. What is held is given up as it leaves. */
+void match_set_max(struct match *match, uint32_t max_entries);
 
 /* Statements on their way; NaN before the first match. */
 double match_depth(struct match *match, uint64_t now_ns);

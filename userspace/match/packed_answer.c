@@ -36,7 +36,8 @@ static uint32_t saturate(uint64_t value)
 
 void packed_answer_write(struct entry *entry, const struct session_query *query, uint32_t result)
 {
-	uint64_t ns = query->done_ns > query->sent_ns ? query->done_ns - query->sent_ns : 0;
+	uint64_t begun = query->begun_ns > query->sent_ns ? query->begun_ns : query->sent_ns;
+	uint64_t ns = query->done_ns > begun ? query->done_ns - begun : 0;
 
 	entry->status = (query->skipped ? STATUS_SKIPPED : (uint32_t)query->outcome) & 3;
 	entry->sqlstate = pack_sqlstate(query->sqlstate) & 0x3ffffff;
@@ -49,6 +50,7 @@ void packed_answer_read(const struct entry *entry, struct match_answer *out)
 {
 	memset(out, 0, sizeof(*out));
 	out->tag = entry->tag;
+	out->context = entry->context;
 	out->sent_ns = entry->time;
 	out->answered = entry->duration_us > 0;
 	out->outcome = OUTCOME_UNKNOWN;

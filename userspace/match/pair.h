@@ -27,6 +27,7 @@ struct match_answer {
 	uint32_t rows;        /* saturated */
 	uint32_t result;      /* as given to match_answered; 0 = none */
 	uint32_t tag;         /* as given to match_sent */
+	uint32_t context;     /* as it was in its connection then */
 };
 
 struct match_pair {
@@ -42,6 +43,8 @@ struct match_connection {
 	uint8_t endpoint; /* which server of the mirror, below MATCH_ENDPOINTS */
 	bool twin_known;  /* twin_block comes from a certain pair */
 	uint8_t deferred_count;
+	uint32_t context; /* the caller's: what the next statement runs in, handed back with its answer; 0 =
+			     none */
 	uint32_t entered_block; /* primary: that of the last statement that takes part */
 	uint32_t block;         /* of its current transaction or request; 0 before the first */
 	uint32_t twin_block; /* mirror: the primary's block that it is taken for a copy of; 0 = not known */

@@ -48,6 +48,11 @@ void pending_done(struct pending *pending)
 	slab_done(&pending->buckets);
 }
 
+void pending_set_max(struct pending *pending, uint32_t max)
+{
+	pending->entries.limit = max < pending->entries.max ? max : pending->entries.max;
+}
+
 size_t pending_bytes(const struct pending *pending)
 {
 	return slab_bytes(&pending->entries) + slab_bytes(&pending->buckets);

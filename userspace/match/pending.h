@@ -38,9 +38,12 @@ struct entry {
 	};
 	uint32_t age_next; /* younger, in the list it is in */
 	uint32_t age_prev; /* older */
-	uint32_t serial;   /* of the query within its connection (low half) */
-	uint32_t block;    /* the transaction or request that it belongs to */
-	uint32_t tag;      /* the caller's */
+	union {
+		uint32_t serial;  /* of the query within its connection (low half), until it is done */
+		uint32_t context; /* the caller's, from then on */
+	};
+	uint32_t block; /* the transaction or request that it belongs to */
+	uint32_t tag;   /* the caller's */
 	/* Bit fields: side, state and the answer that packed_answer.h writes. */
 	uint32_t mirror : 1;    /* sent to the mirror, else to the primary */
 	uint32_t state : 2;     /* enum entry_state */
@@ -52,7 +55,10 @@ struct entry {
 		uint32_t rows;            /* of the answer, saturated */
 	};
 	uint32_t duration_us; /* of the answer, saturated; 0 = none was written */
-	uint32_t result;      /* checksum of the answer's rows, folded; 0 = none */
+	union {
+		uint32_t sent_context; /* the caller's, until it is done */
+		uint32_t result;       /* checksum of the answer's rows, folded; 0 = none */
+	};
 };
 
 _Static_assert(sizeof(struct entry) == 64, "one cache line");
@@ -70,6 +76,8 @@ struct pending {
 /* Returns 0, -ENOMEM or -EINVAL. */
 int pending_init(struct pending *pending, uint32_t max);
 void pending_done(struct pending *pending);
+/* Another bound, at most the one of pending_init(): what is there stays, but no more is taken. */
+void pending_set_max(struct pending *pending, uint32_t max);
 size_t pending_bytes(const struct pending *pending);
 
 static inline struct entry *pending_at(const struct pending *pending, uint32_t index)

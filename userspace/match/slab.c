@@ -18,7 +18,7 @@ int slab_init(struct slab *slab, size_t size, uint32_t max)
 	if (size < sizeof(uint32_t) || size > SLAB_CHUNK_BYTES || max == 0 || max == UINT32_MAX)
 		return -EINVAL;
 	slab->size = size;
-	slab->max = max;
+	slab->max = slab->limit = max;
 	while (((size_t)2 << slab->shift) * size <= SLAB_CHUNK_BYTES)
 		slab->shift++;
 	slab->chunk = calloc(slab_chunks(slab), sizeof(*slab->chunk));
@@ -38,7 +38,7 @@ static uint32_t slab_extend(struct slab *slab)
 {
 	uint32_t number = slab->used >> slab->shift;
 
-	if (slab->used == slab->max)
+	if (slab->used >= slab->limit)
 		return 0;
 	if (!slab->chunk[number])
 		slab->chunk[number] = malloc(slab->size << slab->shift);
@@ -49,6 +49,8 @@ uint32_t slab_take(struct slab *slab)
 {
 	uint32_t index = slab->free;
 
+	if (slab->live >= slab->limit)
+		return 0;
 	if (index)
 		memcpy(&slab->free, slab_at(slab, index), sizeof(slab->free));
 	else

@@ -14,7 +14,8 @@
 struct slab {
 	uint8_t **chunk;
 	size_t size;    /* of one element, at least 4 */
-	uint32_t max;   /* elements at most */
+	uint32_t max;   /* elements at most, ever */
+	uint32_t limit; /* ... and now: more than that is there only if it was before */
 	uint32_t used;  /* elements ever handed out */
 	uint32_t live;  /* of those, not given back */
 	uint32_t free;  /* first of the freed ones; they are linked through their first 4 bytes */

@@ -30,16 +30,16 @@ static void write_side(const char *name, uint64_t calls, const struct classside 
 	buffer_string(out, "}}");
 }
 
-static void write_fields(const struct top_entry *entry, struct buffer *out)
+static void write_fields(const struct class_record *entry, struct buffer *out)
 {
 	const struct stats_DIVERGENCE *d = &entry->divergences;
-	char reason[TOP_REASON_MAX], fingerprint[17];
+	char reason[CLASS_REASON_MAX], fingerprint[17];
 	double primary = classside_mean(&entry->sides[MATCH_PRIMARY]);
 
 	snprintf(fingerprint, sizeof(fingerprint), "%016llx", (unsigned long long)entry->fingerprint);
 	json_field_string(out, "fingerprint", fingerprint);
 	json_field_string(out, "text", entry->text);
-	json_field_string(out, "reason", top_reason(entry, reason));
+	json_field_string(out, "reason", class_reason(entry, reason));
 	json_field_bool(out, "ignored", entry->ignored);
 	write_side("primary", entry->primary, &entry->sides[MATCH_PRIMARY], out);
 	write_side("mirror", entry->mirror, &entry->sides[MATCH_MIRROR], out);
@@ -62,7 +62,7 @@ static void write_fields(const struct top_entry *entry, struct buffer *out)
 void api_write_statements(const struct live_cluster *cluster, const struct top *top, size_t limit,
 			  struct buffer *out)
 {
-	const struct top_entry **worst = calloc(STATEMENTS_MAX, sizeof(*worst));
+	const struct class_record **worst = calloc(STATEMENTS_MAX, sizeof(*worst));
 	size_t count = worst ? top_worst(top, worst, limit < STATEMENTS_MAX ? limit : STATEMENTS_MAX) : 0;
 
 	buffer_string(out, "{");
@@ -113,10 +113,10 @@ static void write_history(const struct classlog *log, uint64_t id, struct buffer
 
 struct search {
 	uint64_t fingerprint;
-	const struct top_entry *found;
+	const struct class_record *found;
 };
 
-static void match_fingerprint(void *ctx, const struct top_entry *entry)
+static void match_fingerprint(void *ctx, const struct class_record *entry)
 {
 	struct search *search = ctx;
 

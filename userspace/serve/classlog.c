@@ -46,7 +46,7 @@ void classlog_free(struct classlog **log)
 	*log = NULL;
 }
 
-static struct counts counts_of(const struct top_entry *entry)
+static struct counts counts_of(const struct class_record *entry)
 {
 	struct counts counts = {.calls = {entry->primary, entry->mirror}};
 
@@ -101,7 +101,7 @@ static bool began_anew(const struct counts *now, const struct counts *then)
 	return false;
 }
 
-static void take(void *ctx, const struct top_entry *entry)
+static void take(void *ctx, const struct class_record *entry)
 {
 	struct classlog *log = ctx;
 	struct counts now = counts_of(entry);

@@ -41,7 +41,7 @@ void classlog_free(struct classlog **log);
 void classlog_tick(struct classlog *log, const struct top *top, uint64_t now_s);
 /* Unix time at which the newest point ends; 0 = none yet. */
 uint64_t classlog_end(const struct classlog *log);
-/* i = 0 is the oldest of CLASSLOG_POINTS; NaN where nothing is known. id is that of the class's top_entry. */
+/* i = 0 is the oldest of CLASSLOG_POINTS; NaN where nothing is known. id is that of the class's record. */
 float classlog_value(const struct classlog *log, uint64_t id, enum classlog_figure figure, size_t i);
 
 #endif

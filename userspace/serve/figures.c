@@ -27,6 +27,14 @@ static double oldest_seconds(struct clusters *clusters, size_t i)
 	return match_oldest(twins_match(clusters_twins(clusters, i)), clock_ns()) / 1e9;
 }
 
+static double undecided(struct clusters *clusters, size_t i)
+{
+	struct match_arrivals a;
+
+	match_arrivals(twins_match(clusters_twins(clusters, i)), clock_ns(), &a);
+	return a.sent - a.arrived - a.lost - a.evicted - a.young;
+}
+
 static double mirrored_share(struct clusters *clusters, size_t i)
 {
 	return match_share(twins_match(clusters_twins(clusters, i)));
@@ -58,6 +66,22 @@ static void each(struct clusters *clusters, struct exposition *x, double (*value
 		exposition_double(x, LABELS({"cluster", name_of(clusters, i)}), value(clusters, i));
 }
 
+/* What was sent and is not answered; age: of the oldest. */
+static void write_unanswered(struct clusters *clusters, struct exposition *x, bool age)
+{
+	static const char *const targets[MATCH_SIDES] = {"primary", "mirror"};
+
+	for (size_t i = 0; i < clusters_count(clusters); i++)
+		for (int side = 0; side < MATCH_SIDES; side++) {
+			struct twins_unanswered sum =
+			    twins_unanswered(clusters_twins(clusters, i), side, clock_ns());
+
+			exposition_double(
+			    x, LABELS({"cluster", name_of(clusters, i)}, {"target", targets[side]}),
+			    age ? sum.oldest_ns / 1e9 : (double)sum.statements);
+		}
+}
+
 static void write_gauges(struct clusters *clusters, struct exposition *x)
 {
 	exposition_family(x, "pgdog_mirror_queue_depth", EXPOSITION_GAUGE,
@@ -66,6 +90,16 @@ static void write_gauges(struct clusters *clusters, struct exposition *x)
 	exposition_family(x, "pgdog_mirror_oldest_statement_seconds", EXPOSITION_GAUGE,
 			  "Age of the oldest statement that is likely still on its way to the mirror");
 	each(clusters, x, oldest_seconds);
+	exposition_family(
+	    x, "pgdog_mirror_undecided_statements", EXPOSITION_GAUGE,
+	    "Primary statements old enough to have arrived that have neither arrived nor been given up");
+	each(clusters, x, undecided);
+	exposition_family(x, "pgdog_mirror_unanswered_statements", EXPOSITION_GAUGE,
+			  "Statements sent and not yet answered");
+	write_unanswered(clusters, x, false);
+	exposition_family(x, "pgdog_mirror_oldest_unanswered_seconds", EXPOSITION_GAUGE,
+			  "Age of the oldest statement that is sent and not yet answered");
+	write_unanswered(clusters, x, true);
 	exposition_family(x, "pgdog_mirror_mirrored_ratio", EXPOSITION_GAUGE,
 			  "Share of the primary's statements that reach the mirror, learned");
 	each(clusters, x, mirrored_share);
@@ -216,15 +250,15 @@ static void write_count(struct buffer *out, const char *key, double value)
 	json_number(out, value);
 }
 
-static void write_class(struct buffer *out, const struct top_entry *entry)
+static void write_class(struct buffer *out, const struct class_record *entry)
 {
 	const struct stats_DIVERGENCE *d = &entry->divergences;
-	char reason[TOP_REASON_MAX];
+	char reason[CLASS_REASON_MAX];
 
 	buffer_printf(out, "{\"fingerprint\":\"%016llx\",\"text\":", (unsigned long long)entry->fingerprint);
 	json_string(out, entry->text);
 	buffer_string(out, ",\"reason\":");
-	json_string(out, top_reason(entry, reason));
+	json_string(out, class_reason(entry, reason));
 	write_count(out, "primary", entry->primary);
 	write_count(out, "mirror", entry->mirror);
 	write_count(out, "compared", entry->compared);
@@ -233,10 +267,10 @@ static void write_class(struct buffer *out, const struct top_entry *entry)
 	write_count(out, "sqlstate", d->sqlstate);
 	write_count(out, "rows", d->rows);
 	write_count(out, "result", d->result);
-	write_count(out, "excess", top_excess(entry));
+	write_count(out, "excess", class_excess(entry));
 	write_count(out, "primary_seconds", entry->primary_us / 1e6);
 	write_count(out, "mirror_seconds", entry->mirror_us / 1e6);
-	write_count(out, "extra_seconds", top_extra_us(entry) / 1e6);
+	write_count(out, "extra_seconds", class_extra_us(entry) / 1e6);
 	buffer_string(out, ",\"primary_sqlstate\":");
 	json_string(out, entry->primary_sqlstate);
 	buffer_string(out, ",\"mirror_sqlstate\":");
@@ -246,7 +280,7 @@ static void write_class(struct buffer *out, const struct top_entry *entry)
 
 static void write_classes(struct buffer *out, const char *name, const struct top *top, size_t limit)
 {
-	const struct top_entry *worst[STATEMENTS_MAX];
+	const struct class_record *worst[STATEMENTS_MAX];
 	size_t count = top_worst(top, worst, limit < STATEMENTS_MAX ? limit : STATEMENTS_MAX);
 
 	buffer_string(out, "{\"name\":");

@@ -93,10 +93,10 @@ static void write_shortened(struct buffer *out, const char *text)
 
 static bool write_statement(struct buffer *out, const struct top *top)
 {
-	const struct top_entry *worst[1];
-	char reason[TOP_REASON_MAX];
+	const struct class_record *worst[1];
+	char reason[CLASS_REASON_MAX];
 
-	if (!top || !top_worst(top, worst, 1) || worst[0]->ignored || !*top_reason(worst[0], reason))
+	if (!top || !top_worst(top, worst, 1) || worst[0]->ignored || !*class_reason(worst[0], reason))
 		return false;
 	write_shortened(out, worst[0]->text);
 	buffer_printf(out, " %s", reason);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "sql/sqllex.h"
+#include "sql/sqlsetting.h"
 
 #define WORD_MAX 16
 
@@ -164,7 +165,7 @@ void sqltext_scan(const char *text, size_t len, struct sqltext *out)
 	struct sqllex lexer = {.at = text, .end = text + len};
 	bool first = true;
 
-	*out = (struct sqltext){.block = SQLTEXT_BLOCK_KEPT};
+	*out = (struct sqltext){.block = SQLTEXT_BLOCK_KEPT, .sets = sqlsetting_concerns(text, len)};
 	while (more(&lexer)) {
 		const struct command *command = find_command(lexer);
 

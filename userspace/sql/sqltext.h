@@ -17,6 +17,7 @@ enum sqltext_block { SQLTEXT_BLOCK_KEPT, SQLTEXT_BLOCK_OPENED, SQLTEXT_BLOCK_END
 
 struct sqltext {
 	bool control; /* every statement is transaction control or SET, RESET, SHOW, DISCARD, DEALLOCATE */
+	bool sets;    /* sqlsetting_concerns(): what later statements answer may change */
 	bool forgets; /* DISCARD ALL or DEALLOCATE ALL: prepared statements are gone */
 	enum sqltext_block block; /* what the text as a whole does to the transaction block, if it succeeds */
 	const char

@@ -39,9 +39,9 @@ struct stats_histogram {
 
 /*
  * Ratios in parts per million. Bounds are the Renard series R10 (1, 1.25, 1.6, 2, 2.5, 3.15, 4, 5, 6.3, 8)
- * from 0.01 to 100: fine enough for a quantile; of them the exposition shows 1-2-5.
+ * from 0.01 to 10,000: fine enough for a quantile; of them the exposition shows 1-2-5.
  */
-#define STATS_RATIO_BUCKET_COUNT 41
+#define STATS_RATIO_BUCKET_COUNT 61
 
 struct stats_ratio {
 	__u64 count;
@@ -82,6 +82,7 @@ STATS_LABEL_STRUCT(RESULT)
 STATS_LABEL_STRUCT(UNMATCHED)
 STATS_LABEL_STRUCT(DIVERGENCE)
 STATS_LABEL_STRUCT(LOSS)
+STATS_LABEL_STRUCT(COMPARABLE)
 STATS_LABEL_STRUCT(DIRECTION)
 STATS_LABEL_STRUCT(KIND)
 STATS_LABEL_STRUCT(TABLE)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * classside - how one side answered one statement class, in the pairs that were compared: answers, errors by
- * SQLSTATE, rows, durations. Bounded, a part of struct top_entry; zero is empty.
+ * SQLSTATE, rows, durations. Bounded, a part of struct class_record; zero is empty.
  */
 #ifndef MO_CLASSSIDE_H
 #define MO_CLASSSIDE_H

@@ -7,9 +7,11 @@
 
 uint64_t ratio_bound_ppm(unsigned int i)
 {
-#define DECADE(x) 100 * x, 125 * x, 160 * x, 200 * x, 250 * x, 315 * x, 400 * x, 500 * x, 630 * x, 800 * x
-	static const uint64_t renard[] = {DECADE(100), DECADE(1000), DECADE(10000), DECADE(100000),
-					  100000000};
+#define DECADE(x)                                                                                       \
+	100ull * x, 125ull * x, 160ull * x, 200ull * x, 250ull * x, 315ull * x, 400ull * x, 500ull * x, \
+	    630ull * x, 800ull * x
+	static const uint64_t renard[] = {DECADE(100),     DECADE(1000),     DECADE(10000), DECADE(100000),
+					  DECADE(1000000), DECADE(10000000), 10000000000};
 #undef DECADE
 
 	_Static_assert(sizeof(renard) / sizeof(renard[0]) == STATS_RATIO_BUCKET_COUNT,

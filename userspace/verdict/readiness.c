@@ -2,139 +2,18 @@
 #include "verdict/readiness.h"
 
 #include <math.h>
-#include <stdarg.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/quantity.h"
 #include "verdict/quantile.h"
+#include "verdict/readiness_internal.h"
 
-#define TRIALS_FOR_NONE 3000 /* where a threshold allows none at all */
-#define MEDIAN_SAMPLES  30
-#define P99_SAMPLES     300 /* three of them are expected above it */
-#define GUESSED_MOST    1.0 /* percent of lags that are mere guesses: as many as lie above a 99th percentile */
-#define ONE_IN_TWENTY   1.645 /* standard deviations that chance exceeds so often, to one side */
-#define SHARE_SAMPLES   200   /* primary statements whose fate is known, before their share is believed */
-#define MISSED_ENOUGH   20    /* statements that did not arrive before silence is held against the mirror */
-
-enum compare { AT_LEAST, AT_MOST };
-
-static const struct {
-	const char *name, *unit, *what, *advice;
-	enum compare compare;
-} catalogue[READINESS_CHECK_COUNT] = {
-#define READINESS_ROW(name, compare, value, unit, what, advice) {#name, unit, what, advice, compare},
-    READINESS_CHECKS(READINESS_ROW)
-#undef READINESS_ROW
-};
-
-struct evaluation {
-	const struct readiness_settings *settings;
-	const struct readiness_input *in;
-	struct readiness *out;
-};
-
-/* ---------------------------------------------------------------------------------------------- one check */
-
-__attribute__((format(printf, 5, 6))) static void conclude(struct evaluation *e, enum readiness_check_id id,
-							   double value, enum verdict verdict,
-							   const char *reason, ...)
-{
-	struct readiness_check *check = &e->out->checks[id];
-	va_list args;
-
-	check->name = catalogue[id].name;
-	check->unit = catalogue[id].unit;
-	check->at_least = catalogue[id].compare == AT_LEAST;
-	check->threshold = e->settings->thresholds[id];
-	check->value = value;
-	check->verdict = verdict;
-	check->have = check->need = NAN;
-	va_start(args, reason);
-	vsnprintf(check->reason, sizeof(check->reason), reason, args);
-	va_end(args);
-}
-
-/* After conclude(): how far the evidence is. */
-static void set_progress(struct evaluation *e, enum readiness_check_id id, double have, double need)
-{
-	e->out->checks[id].have = have;
-	e->out->checks[id].need = need;
-}
-
-static bool holds(const struct evaluation *e, enum readiness_check_id id, double value)
-{
-	double threshold = e->settings->thresholds[id];
-
-	return catalogue[id].compare == AT_LEAST ? value >= threshold : value <= threshold;
-}
-
-/* Compares value with the threshold; miss is the verdict when it does not hold. */
-static void judge(struct evaluation *e, enum readiness_check_id id, double value, enum verdict miss)
-{
-	const char *what = catalogue[id].what, *unit = catalogue[id].unit;
-	const char *bound = catalogue[id].compare == AT_LEAST ? "at least" : "at most";
-	double threshold = e->settings->thresholds[id];
-	char is[QUANTITY_MAX], wanted[QUANTITY_MAX];
-
-	if (isnan(value))
-		conclude(e, id, value, VERDICT_INSUFFICIENT_DATA, "%s: nothing seen yet, %s %s wanted.", what,
-			 bound, quantity(wanted, threshold, unit));
-	else if (holds(e, id, value))
-		conclude(e, id, value, VERDICT_READY, "%s: %s, %s %s wanted.", what,
-			 quantity(is, value, unit), bound, quantity(wanted, threshold, unit));
-	else
-		conclude(e, id, value, miss, "%s: %s, %s %s wanted; %s.", what, quantity(is, value, unit),
-			 bound, quantity(wanted, threshold, unit), catalogue[id].advice);
-}
-
-/* With k failures seen, a greater expected number would have shown more of them with a probability of 95 %
- * (upper limit of the Poisson distribution, by Wilson and Hilferty's approximation). */
-static double upper_limit(double k)
-{
-	double n = k + 1, root = 1 - 1 / (9 * n) + ONE_IN_TWENTY / (3 * sqrt(n));
-
-	return k > 0 ? n * root * root * root : 3;
-}
-
-/* A rate in percent of `trials`. Too many bad ones fail at once; few enough need evidence before they pass.
- */
-static void judge_rate(struct evaluation *e, enum readiness_check_id id, double bad, double trials)
-{
-	bool least = catalogue[id].compare == AT_LEAST;
-	double threshold = e->settings->thresholds[id];
-	double allowed = least ? 100 - threshold : threshold;
-	double value = trials > 0 ? 100 * (least ? trials - bad : bad) / trials : NAN;
-	double needed = allowed > 0 ? upper_limit(bad) * 100 / allowed : TRIALS_FOR_NONE;
-	char is[QUANTITY_MAX], of[QUANTITY_MAX], wanted[QUANTITY_MAX], enough[QUANTITY_MAX];
-
-	if (trials > 0 && holds(e, id, value) && trials < needed)
-		conclude(e, id, value, VERDICT_INSUFFICIENT_DATA,
-			 "%s: %s of %s so far; %s %s is believed after %s without another bad one.",
-			 catalogue[id].what, quantity(is, value, catalogue[id].unit),
-			 quantity(of, trials, ""), least ? "at least" : "at most",
-			 quantity(wanted, threshold, catalogue[id].unit), quantity(enough, ceil(needed), ""));
-	else
-		judge(e, id, value, VERDICT_NOT_READY);
-	set_progress(e, id, trials, ceil(needed));
-}
-
-/* A figure that is only believed from `needed` samples on, good or bad. */
-static void judge_quantile(struct evaluation *e, enum readiness_check_id id, double value, double samples,
-			   double needed)
-{
-	char is[QUANTITY_MAX], of[QUANTITY_MAX], enough[QUANTITY_MAX];
-
-	if (!isnan(value) && samples < needed)
-		conclude(e, id, value, VERDICT_INSUFFICIENT_DATA,
-			 "%s: %s from %s samples so far; it is believed from %s on.", catalogue[id].what,
-			 quantity(is, value, catalogue[id].unit), quantity(of, samples, ""),
-			 quantity(enough, needed, ""));
-	else
-		judge(e, id, value, VERDICT_NOT_READY);
-	set_progress(e, id, samples, needed);
-}
+#define MEDIAN_SAMPLES 30
+#define P99_SAMPLES    300 /* three of them are expected above it */
+#define GUESSED_MOST   1.0 /* percent of lags that are mere guesses: as many as lie above a 99th percentile */
+#define SHARE_SAMPLES  200 /* primary statements whose fate is known, before their share is believed */
+#define MISSED_ENOUGH  20  /* statements that did not arrive before silence is held against the mirror */
 
 /* --------------------------------------------------------------------------------------------- the checks */
 
@@ -199,8 +78,8 @@ static enum verdict absence(const struct evaluation *e)
 /* Silence is the mirror's fault only if it should have got something meanwhile. */
 static void check_recent(struct evaluation *e)
 {
-	judge(e, READINESS_recent, e->in->silent_s,
-	      e->in->missed >= MISSED_ENOUGH ? absence(e) : VERDICT_INSUFFICIENT_DATA);
+	judge_value(e, READINESS_recent, e->in->silent_s,
+		    e->in->missed >= MISSED_ENOUGH ? absence(e) : VERDICT_INSUFFICIENT_DATA);
 }
 
 static void check_evidence(struct evaluation *e)
@@ -210,14 +89,15 @@ static void check_evidence(struct evaluation *e)
 	double twinless = (double)d->mirror.unmatched.no_primary + d->mirror.unmatched.unkeyed +
 			  d->mirror.unmatched.evicted;
 
-	judge(e, READINESS_observed, e->in->observed_s, VERDICT_INSUFFICIENT_DATA);
-	judge(e, READINESS_statements, answered, VERDICT_INSUFFICIENT_DATA);
-	judge(e, READINESS_coverage, coverage(e->in), VERDICT_INSUFFICIENT_DATA);
-	judge(e, READINESS_encrypted, e->in->encrypted, VERDICT_INSUFFICIENT_DATA);
-	judge(e, READINESS_unclassified, e->in->unclassified, VERDICT_INSUFFICIENT_DATA);
+	judge_value(e, READINESS_observed, e->in->observed_s, VERDICT_INSUFFICIENT_DATA);
+	judge_value(e, READINESS_statements, answered, VERDICT_INSUFFICIENT_DATA);
+	judge_value(e, READINESS_coverage, coverage(e->in), VERDICT_INSUFFICIENT_DATA);
+	judge_value(e, READINESS_encrypted, e->in->encrypted, VERDICT_INSUFFICIENT_DATA);
+	judge_value(e, READINESS_unclassified, e->in->unclassified, VERDICT_INSUFFICIENT_DATA);
 	check_recent(e);
-	judge(e, READINESS_matched, share(d->matched.value, twinless), VERDICT_INSUFFICIENT_DATA);
-	judge(e, READINESS_unseen_classes, e->in->unseen_classes, VERDICT_INSUFFICIENT_DATA);
+	judge_value(e, READINESS_mirror_down, e->in->down_s, absence(e));
+	judge_value(e, READINESS_matched, share(d->matched.value, twinless), VERDICT_INSUFFICIENT_DATA);
+	judge_value(e, READINESS_unseen_classes, e->in->unseen_classes, VERDICT_INSUFFICIENT_DATA);
 }
 
 /* A failure whose primary twin failed with the same SQLSTATE is the statement's own, not the mirror's. */
@@ -253,41 +133,67 @@ static void too_alike(struct evaluation *e, enum readiness_check_id id, double v
 {
 	char share_text[QUANTITY_MAX];
 
-	conclude(e, id, value, VERDICT_INSUFFICIENT_DATA,
-		 "%s: the statements are too alike to tell; of %s of the pairs within the window the lag is "
-		 "a mere "
-		 "guess.",
-		 catalogue[id].what, quantity(share_text, guessed, "%"));
+	judge_conclude(
+	    e, id, value, VERDICT_INSUFFICIENT_DATA,
+	    "%s: the statements are too alike to tell; of %s of the pairs within the window the lag is "
+	    "a mere "
+	    "guess.",
+	    judge_catalogue[id].what, quantity(share_text, guessed, "%"));
 }
 
 /*
- * Of the primary's statements whose fate is known; those that were sampled out are expected to be missing,
- * and near the threshold chance alone may have decided.
+ * Bounded from both sides. The worst case: of what is old enough to have arrived by the lags seen, all that
+ * has not is missing. The best: all of it arrives yet but what is known to be lost, since others that were
+ * sent later arrived long ago. What was sampled out is expected to be missing, and near the threshold chance
+ * alone may have decided.
  */
 static void check_mirrored(struct evaluation *e)
 {
+	const struct match_arrivals *a = &e->in->arrivals;
 	double exposure = isnan(e->in->exposure) ? 1 : e->in->exposure;
-	double arrived = e->in->delta->matched.value;
-	double known = arrived + e->in->delta->primary.unmatched.not_mirrored, expected = exposure * known;
-	double value = expected > 0 ? 100 * arrived / expected : NAN;
-	double chance = expected > 0 ? 100 * ONE_IN_TWENTY * sqrt((1 - exposure) / expected) : 0;
-	char is[QUANTITY_MAX], of[QUANTITY_MAX], wanted[QUANTITY_MAX], off[QUANTITY_MAX];
+	double threshold = e->settings->thresholds[READINESS_mirrored];
+	double known = a->sent - a->evicted, decided = known - a->young;
+	double worst = decided > 0 ? 100 * a->arrived / (exposure * decided) : NAN;
+	double best = known > 0 ? 100 * (known - a->lost - a->overtaken) / (exposure * known) : NAN;
+	double chance = decided > 0 ? 100 * ONE_IN_TWENTY * sqrt((1 - exposure) / (exposure * decided)) : 0;
+	char is[QUANTITY_MAX], most[QUANTITY_MAX], of[QUANTITY_MAX], wanted[QUANTITY_MAX];
 
-	if (known > 0 && known < SHARE_SAMPLES)
-		conclude(e, READINESS_mirrored, value, VERDICT_INSUFFICIENT_DATA,
-			 "%s: %s of %s so far; it is believed from %d statements on.",
-			 catalogue[READINESS_mirrored].what, quantity(is, value, "%"),
-			 quantity(of, expected, ""), SHARE_SAMPLES);
-	else if (fabs(value - e->settings->thresholds[READINESS_mirrored]) < chance)
-		conclude(
-		    e, READINESS_mirrored, value, VERDICT_INSUFFICIENT_DATA,
-		    "%s: %s of %s so far, at least %s wanted; the sampling alone may have put it off by %s.",
-		    catalogue[READINESS_mirrored].what, quantity(is, value, "%"), quantity(of, expected, ""),
-		    quantity(wanted, e->settings->thresholds[READINESS_mirrored], "%"),
-		    quantity(off, chance, "%"));
+	if (isnan(worst) || (best < threshold - chance && decided >= SHARE_SAMPLES))
+		judge_value(e, READINESS_mirrored, isnan(worst) ? NAN : best, absence(e));
+	else if (decided < SHARE_SAMPLES)
+		judge_conclude(e, READINESS_mirrored, worst, VERDICT_INSUFFICIENT_DATA,
+			       "%s: %s of %s so far; it is believed from %s statements on.",
+			       judge_catalogue[READINESS_mirrored].what, quantity(is, worst, "%"),
+			       quantity(of, exposure * decided, ""), quantity(wanted, SHARE_SAMPLES, ""));
+	else if (worst < threshold + chance)
+		judge_conclude(
+		    e, READINESS_mirrored, worst, VERDICT_INSUFFICIENT_DATA,
+		    "%s: %s of %s have arrived, at least %s wanted; with what is undecided or chance it may "
+		    "come to %s.",
+		    judge_catalogue[READINESS_mirrored].what, quantity(is, worst, "%"),
+		    quantity(of, exposure * decided, ""), quantity(wanted, threshold, "%"),
+		    quantity(most, best + chance, "%"));
 	else
-		judge(e, READINESS_mirrored, value, absence(e));
-	set_progress(e, READINESS_mirrored, known, SHARE_SAMPLES);
+		judge_value(e, READINESS_mirrored, worst, VERDICT_NOT_READY);
+	judge_progress(e, READINESS_mirrored, decided, SHARE_SAMPLES);
+}
+
+/* At high rates what passes within the lag that is allowed is behind at any time. */
+static void check_behind(struct evaluation *e)
+{
+	double behind = (isnan(e->in->queue_depth) ? 0 : e->in->queue_depth) + e->in->unanswered;
+	double rate = e->in->observed_s > 0 ? e->in->delta->matched.value / e->in->observed_s : 0;
+	double allowed = rate * e->settings->thresholds[READINESS_lag_p99];
+	char is[QUANTITY_MAX], second[QUANTITY_MAX];
+
+	if (!isnan(e->in->queue_depth) && behind > e->settings->thresholds[READINESS_behind] &&
+	    behind <= allowed)
+		judge_conclude(e, READINESS_behind, behind, VERDICT_READY,
+			       "%s: %s, no more than pass within lag_p99 (%s a second).",
+			       judge_catalogue[READINESS_behind].what, quantity(is, behind, ""),
+			       quantity(second, rate, ""));
+	else
+		judge_value(e, READINESS_behind, isnan(e->in->queue_depth) ? NAN : behind, absence(e));
 }
 
 static void check_queue(struct evaluation *e)
@@ -299,10 +205,30 @@ static void check_queue(struct evaluation *e)
 	if (guessed > GUESSED_MOST) {
 		too_alike(e, READINESS_queue_growth, growth(e->in), guessed);
 		too_alike(e, READINESS_lag_p99, quantile_of_histogram(lag, 0.99) / 1e6, guessed);
+		too_alike(e, READINESS_behind, e->in->queue_depth + e->in->unanswered, guessed);
 		return;
 	}
-	judge(e, READINESS_queue_growth, growth(e->in), absence(e));
+	check_behind(e);
+	judge_value(e, READINESS_queue_growth, growth(e->in), absence(e));
 	judge_quantile(e, READINESS_lag_p99, quantile_of_histogram(lag, 0.99) / 1e6, lag->count, P99_SAMPLES);
+}
+
+/* The ratio at that quantile; a difference that does no harm passes, whatever its ratio. */
+static void judge_latency(struct evaluation *e, enum readiness_check_id id, double q, double ratio,
+			  double samples, double needed)
+{
+	double mirror = quantile_of_histogram(&e->in->delta->mirror.duration, q) / 1e6;
+	double primary = quantile_of_histogram(&e->in->delta->primary.duration, q) / 1e6;
+	double harmless = e->settings->latency_harmless_us / 1e6;
+	char is[QUANTITY_MAX], more[QUANTITY_MAX], most[QUANTITY_MAX];
+
+	if (samples >= needed && !judge_holds(e, id, ratio) && mirror - primary < harmless)
+		judge_conclude(e, id, ratio, VERDICT_READY,
+			       "%s: %s, but only %s more; differences below %s do no harm.",
+			       judge_catalogue[id].what, quantity(is, ratio, "x"),
+			       quantity(more, mirror - primary, "s"), quantity(most, harmless, "s"));
+	else
+		judge_quantile(e, id, ratio, samples, needed);
 }
 
 static void check_latency(struct evaluation *e)
@@ -312,22 +238,117 @@ static void check_latency(struct evaluation *e)
 	const struct stats_ratio *ratio = &e->in->delta->latency_ratio;
 	double base = quantile_of_histogram(primary, 0.99);
 
-	judge_quantile(e, READINESS_latency_p50, quantile_of_ratio(ratio, 0.5), ratio->count, MEDIAN_SAMPLES);
-	judge_quantile(e, READINESS_latency_p99, base > 0 ? quantile_of_histogram(mirror, 0.99) / base : NAN,
-		       mirror->count < primary->count ? mirror->count : primary->count, P99_SAMPLES);
+	judge_latency(e, READINESS_latency_p50, 0.5, quantile_of_ratio(ratio, 0.5), ratio->count,
+		      MEDIAN_SAMPLES);
+	judge_latency(e, READINESS_latency_p99, 0.99,
+		      base > 0 ? quantile_of_histogram(mirror, 0.99) / base : NAN,
+		      mirror->count < primary->count ? mirror->count : primary->count, P99_SAMPLES);
 }
 
 static void check_pairs(struct evaluation *e)
 {
 	const struct stats_cluster *d = e->in->delta;
 	double pairs = d->compared.value;
-	double rows = (double)d->divergences.rows + d->divergences.result - d->noisy_divergences.value;
+	double rows = (double)d->divergences.rows + d->divergences.result - d->noisy_divergences.value +
+		      e->in->faults.revoked;
+	double sure = max_of(0, rows - e->in->faults.open);
 
 	judge_rate(e, READINESS_error_divergence,
 		   (double)d->divergences.primary_only_error + d->divergences.mirror_only_error +
 		       d->divergences.sqlstate,
 		   pairs);
 	judge_rate(e, READINESS_row_divergence, max_of(0, rows), pairs);
+	if (e->out->checks[READINESS_row_divergence].verdict == VERDICT_NOT_READY &&
+	    !judge_proven(e, READINESS_row_divergence, sure, pairs))
+		judge_conclude(
+		    e, READINESS_row_divergence, 100 * rows / pairs, VERDICT_INSUFFICIENT_DATA,
+		    "%s: %.0f of %.0f differ, of which %.0f may do so lawfully: they have not been "
+		    "repeated on both "
+		    "sides often enough to tell.",
+		    judge_catalogue[READINESS_row_divergence].what, rows, pairs, rows - sure);
+}
+
+/* Whether enough of the pairs ran in the same context on both sides. */
+static void check_comparable(struct evaluation *e)
+{
+	const struct stats_COMPARABLE *not = &e->in->delta->not_comparable;
+	double value = share(e->in->delta->compared.value, (double)not ->context + not ->unknown_context);
+
+	if (e->in->faults.uncompared && !isnan(value))
+		judge_conclude(e, READINESS_comparable, value, VERDICT_INSUFFICIENT_DATA,
+			       "%s: none at all of %zu statements that both sides ran; %s.",
+			       judge_catalogue[READINESS_comparable].what, e->in->faults.uncompared,
+			       judge_catalogue[READINESS_comparable].advice);
+	else
+		judge_value(e, READINESS_comparable, value, VERDICT_INSUFFICIENT_DATA);
+}
+
+static void check_sides(struct evaluation *e)
+{
+	double early = e->in->delta->early_lags.value;
+	double pairs = e->in->delta->matched.value;
+
+	if (pairs > 0 && pairs < SHARE_SAMPLES)
+		judge_quantile(e, READINESS_sides, share(early, pairs - early), pairs, SHARE_SAMPLES);
+	else
+		judge_value(e, READINESS_sides, share(early, max_of(0, pairs - early)), VERDICT_NOT_READY);
+}
+
+/* ---------------------------------------------------------------------------------------------- the cause */
+
+#define TEXT_SHOWN 100
+
+/* One statement that is broken, in words: what else fails because of it is said to. */
+static void check_classes(struct evaluation *e)
+{
+	const struct top_faults *faults = &e->in->faults;
+	char reason[CLASS_REASON_MAX];
+
+	if (!faults->worst || faults->broken <= e->settings->thresholds[READINESS_broken_classes]) {
+		if (faults->doubtful)
+			judge_conclude(
+			    e, READINESS_broken_classes, faults->broken, VERDICT_INSUFFICIENT_DATA,
+			    "%zu statements differ, and whether lawfully is not known, since neither side "
+			    "has repeated them: /statements names them, ignore_fingerprints excuses.",
+			    faults->doubtful);
+		else
+			judge_value(e, READINESS_broken_classes, faults->broken, VERDICT_NOT_READY);
+		return;
+	}
+	judge_conclude(e, READINESS_broken_classes, faults->broken, VERDICT_NOT_READY, "%.*s %s%s.",
+		       TEXT_SHOWN, faults->worst->text, class_reason(faults->worst, reason),
+		       faults->broken > 1 ? "; and others, see /statements" : "");
+}
+
+static bool fails(const struct evaluation *e, enum readiness_check_id id)
+{
+	return e->out->checks[id].verdict == VERDICT_NOT_READY;
+}
+
+static void explain(struct evaluation *e, enum readiness_check_id id, double by_class, double bad)
+{
+	struct readiness_check *check = &e->out->checks[id];
+	size_t len = strlen(check->reason);
+
+	if (fails(e, id) && bad > 0 && by_class * 2 >= bad)
+		snprintf(check->reason + len, sizeof(check->reason) - len, " Explained by broken_classes.");
+}
+
+/* What fails because of the one statement that broken_classes names. */
+static void explain_checks(struct evaluation *e)
+{
+	const struct stats_DIVERGENCE *d = &e->in->delta->divergences;
+	const struct class_record *worst = e->in->faults.worst;
+	double errors, failed = e->in->delta->failures.query_execution;
+
+	if (!worst || !fails(e, READINESS_broken_classes))
+		return;
+	errors = class_errors(worst);
+	explain(e, READINESS_error_divergence, errors,
+		(double)d->mirror_only_error + d->primary_only_error + d->sqlstate);
+	explain(e, READINESS_query_failures, errors, failed);
+	explain(e, READINESS_success_rate, errors, failed);
+	explain(e, READINESS_row_divergence, class_excess(worst), (double)d->rows + d->result);
 }
 
 /* -------------------------------------------------------------------------------------------- the verdict */
@@ -355,7 +376,11 @@ void readiness_evaluate(const struct readiness_settings *settings, const struct 
 	check_mirrored(&e);
 	check_queue(&e);
 	check_pairs(&e);
+	check_comparable(&e);
+	check_sides(&e);
 	check_latency(&e);
+	check_classes(&e);
+	explain_checks(&e);
 	out->verdict = worst(out);
 }
 

@@ -8,7 +8,9 @@
  *
  * Evidence: a rate of at most p is only believed once a true rate above p would have shown more failures than
  * were seen with a probability of 95 %: 3/p trials without a failure (the "rule of three"), 4.7/p with one,
- * 6.3/p with two. A 99th percentile takes 300 samples, a median 30.
+ * 6.3/p with two. A 99th percentile takes 300 samples, a median 30. A share that what is undecided could
+ * still change is bounded from both sides: it fails when even the best case does, and passes when the worst
+ * does.
  */
 #ifndef MO_READINESS_H
 #define MO_READINESS_H
@@ -18,7 +20,9 @@
 #include <stdint.h>
 
 #include "config/checks.h"
+#include "match/match.h"
 #include "stats/stats_layout.h"
+#include "verdict/top.h"
 
 enum verdict { VERDICT_READY, VERDICT_NOT_READY, VERDICT_INSUFFICIENT_DATA };
 
@@ -26,17 +30,21 @@ enum verdict { VERDICT_READY, VERDICT_NOT_READY, VERDICT_INSUFFICIENT_DATA };
 struct readiness_input {
 	double observed_s; /* watched within the window: attached, and not reset since */
 	const struct stats_cluster
-	    *delta;            /* what the counters grew by within the window; gauges as they are now */
-	double lost_bytes;     /* of observed connections, within the window, all clusters */
-	double lost_records;   /* opened, failed and closed connections that went unnoticed, likewise */
-	double encrypted;      /* the most connections at once within the window that could not be read */
-	double unclassified;   /* the most connections at once, and failed connects, within the window, that
-				  may be any cluster's */
-	double silent_s;       /* since the mirror's last answer; NaN = none yet */
-	double missed;         /* statements that the mirror should have got during that silence */
-	double queue_depth;    /* now */
-	double queue_growth;   /* statements over the window, fitted to samples of the depth */
-	double exposure;       /* what the proxy was told to sample; NaN = not configured */
+	    *delta;          /* what the counters grew by within the window; gauges as they are now */
+	double lost_bytes;   /* of observed connections, within the window, all clusters */
+	double lost_records; /* opened, failed and closed connections that went unnoticed, likewise */
+	double encrypted;    /* the most connections at once within the window that could not be read */
+	double unclassified; /* the most connections at once, and failed connects, within the window, that
+				may be any cluster's */
+	double silent_s;     /* since the mirror's last answer; NaN = none yet */
+	double missed;       /* statements that the mirror should have got during that silence */
+	double down_s;       /* for how long the mirror has been down by now; 0 = it is not */
+	double queue_depth;  /* now */
+	double unanswered;   /* sent to the mirror and not answered, now */
+	double queue_growth; /* of both, statements over the window, fitted to samples */
+	double exposure;     /* what the proxy was told to sample; NaN = not configured */
+	struct match_arrivals arrivals; /* of what was sent to the primary within the window */
+	struct top_faults faults;       /* of the statement classes */
 	double unseen_classes; /* statement classes seen often enough on the primary, never on the mirror */
 };
 
@@ -51,7 +59,7 @@ struct readiness_check {
 	double have, need; /* trials or samples so far, and from how many on it is believed; NaN where that is
 			      not it */
 	char
-	    reason[320 + READINESS_DIAGNOSIS_MAX]; /* one sentence, behind the diagnosis where there is one */
+	    reason[400 + READINESS_DIAGNOSIS_MAX]; /* one sentence, behind the diagnosis where there is one */
 };
 
 struct readiness {

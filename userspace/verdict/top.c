@@ -2,25 +2,23 @@
 #include "verdict/top.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <uthash.h>
 
-#include "base/quantity.h"
-
 #define EVICTION_SAMPLE 16
-#define REPEATS_ENOUGH  10  /* before the primary's own noise is believed */
-#define SLOWER          1.5 /* times the primary, before a class is said to be in the way */
-#define SLOWER_PAIRS    20
-#define EXTRA_US        10000 /* and in all */
+#define RECENT          8 /* statements of a class that are remembered to be recognised, on each side */
+#define UNCOMPARED      3 /* pairs of a class, before it is missed that none could be compared */
+
+/* To recognise a repetition. */
+struct execution {
+	uint64_t key, hash, ns;
+};
 
 struct node {
 	UT_hash_handle hh;
-	struct top_entry entry;
-	uint64_t repeat_key; /* the last primary execution, to recognise a repetition */
-	uint64_t repeat_hash;
-	uint64_t repeat_ns;
+	struct class_record entry;
+	struct execution last[MATCH_SIDES][RECENT];
 };
 
 /* Another number of a class: what was sent before it was renamed is still to be answered. */
@@ -39,95 +37,23 @@ struct top {
 /* ---------------------------------------------------------------------------------------------------------------
  * harm */
 
-static uint64_t error_divergences(const struct top_entry *entry)
-{
-	return entry->divergences.mirror_only_error + entry->divergences.primary_only_error +
-	       entry->divergences.sqlstate;
-}
-
-static double noise(const struct top_entry *entry)
-{
-	return entry->repeats ? (double)entry->repeats_differ / entry->repeats : 0;
-}
-
-double top_excess(const struct top_entry *entry)
-{
-	double differ = (double)entry->divergences.rows + entry->divergences.result;
-	double excess = differ - noise(entry) * entry->compared;
-
-	return excess > 0 ? excess : 0;
-}
-
-double top_extra_us(const struct top_entry *entry)
-{
-	return (double)entry->mirror_us - (double)entry->primary_us;
-}
-
-bool top_is_noise(const struct top_entry *entry)
-{
-	return entry->repeats >= REPEATS_ENOUGH && noise(entry) > 0 &&
-	       top_excess(entry) <= 0.5 * noise(entry) * entry->compared + 1;
-}
-
-/* The kind of error divergence that is most frequent names the class. */
-static void explain_errors(const struct top_entry *entry, char *out)
-{
-	const struct stats_DIVERGENCE *d = &entry->divergences;
-	unsigned long long compared = entry->compared;
-
-	if (d->mirror_only_error >= d->primary_only_error && d->mirror_only_error >= d->sqlstate)
-		snprintf(out, TOP_REASON_MAX, "fails on the mirror only (%s), %llu of %llu times",
-			 entry->mirror_sqlstate, (unsigned long long)d->mirror_only_error, compared);
-	else if (d->sqlstate >= d->primary_only_error)
-		snprintf(out, TOP_REASON_MAX, "other SQLSTATE (%s, on the primary %s), %llu of %llu times",
-			 entry->mirror_sqlstate, entry->primary_sqlstate, (unsigned long long)d->sqlstate,
-			 compared);
-	else
-		snprintf(out, TOP_REASON_MAX, "fails on the primary only (%s), %llu of %llu times",
-			 entry->primary_sqlstate, (unsigned long long)d->primary_only_error, compared);
-}
-
-const char *top_reason(const struct top_entry *entry, char out[TOP_REASON_MAX])
-{
-	const struct stats_DIVERGENCE *d = &entry->divergences;
-	unsigned long long compared = entry->compared;
-	double slower = entry->primary_us ? (double)entry->mirror_us / entry->primary_us : 0;
-	char times[QUANTITY_MAX], extra[QUANTITY_MAX];
-
-	*out = 0;
-	if (error_divergences(entry))
-		explain_errors(entry, out);
-	else if (top_excess(entry) >= 1)
-		snprintf(out, TOP_REASON_MAX, "%s differ, %llu of %llu times",
-			 d->rows ? "row counts" : "results", (unsigned long long)(d->rows + d->result),
-			 compared);
-	else if (entry->unseen)
-		snprintf(out, TOP_REASON_MAX, "never seen on the mirror, %llu times on the primary",
-			 (unsigned long long)entry->primary);
-	else if (compared >= SLOWER_PAIRS && slower >= SLOWER && top_extra_us(entry) >= EXTRA_US)
-		snprintf(out, TOP_REASON_MAX, "slower: %s, %s more in %llu times",
-			 quantity(times, slower, "x"), quantity(extra, top_extra_us(entry) / 1e6, "s"),
-			 compared);
-	return out;
-}
-
 static int by_value(double a, double b)
 {
 	return a < b ? 1 : a > b ? -1 : 0; /* larger first */
 }
 
-static int compare_harm(const struct top_entry *a, const struct top_entry *b)
+static int compare_harm(const struct class_record *a, const struct class_record *b)
 {
 	int order = a->ignored - b->ignored;
 
 	if (!order)
-		order = by_value(error_divergences(a), error_divergences(b));
+		order = by_value(class_errors(a), class_errors(b));
 	if (!order)
-		order = by_value(top_excess(a), top_excess(b));
+		order = by_value(class_excess(a), class_excess(b));
 	if (!order)
 		order = b->unseen - a->unseen;
 	if (!order)
-		order = by_value(top_extra_us(a), top_extra_us(b));
+		order = by_value(class_extra_us(a), class_extra_us(b));
 	return order;
 }
 
@@ -143,7 +69,7 @@ static void forget(struct top *top, struct node *node)
 
 static bool harmless(const struct node *node)
 {
-	return !error_divergences(&node->entry) && top_excess(&node->entry) < 1;
+	return !class_errors(&node->entry) && class_excess(&node->entry) < 1;
 }
 
 /* uthash keeps insertion order, so the sample is of the oldest; survivors go to the end. */
@@ -184,7 +110,7 @@ static struct node *create(struct top *top, uint64_t id, const char *text, uint6
 	return node;
 }
 
-struct top_entry *top_entry(struct top *top, uint64_t id, const char *text, uint64_t now_ns)
+struct class_record *top_entry(struct top *top, uint64_t id, const char *text, uint64_t now_ns)
 {
 	struct node *node;
 
@@ -205,7 +131,7 @@ static struct node *find(struct top *top, uint64_t id)
 	return node;
 }
 
-struct top_entry *top_find(struct top *top, uint64_t id)
+struct class_record *top_find(struct top *top, uint64_t id)
 {
 	struct node *node = find(top, id);
 	struct alias *alias;
@@ -243,36 +169,7 @@ static void remember_alias(struct top *top, uint64_t from, uint64_t to)
 	alias->to = to;
 }
 
-static void add_divergences(struct stats_DIVERGENCE *sum, const struct stats_DIVERGENCE *more)
-{
-	sum->primary_only_error += more->primary_only_error;
-	sum->mirror_only_error += more->mirror_only_error;
-	sum->sqlstate += more->sqlstate;
-	sum->rows += more->rows;
-	sum->result += more->result;
-}
-
-static void merge(struct top_entry *into, const struct top_entry *from)
-{
-	into->primary += from->primary;
-	into->mirror += from->mirror;
-	into->compared += from->compared;
-	add_divergences(&into->divergences, &from->divergences);
-	into->primary_us += from->primary_us;
-	into->mirror_us += from->mirror_us;
-	into->repeats += from->repeats;
-	into->repeats_differ += from->repeats_differ;
-	if (*from->primary_sqlstate || *from->mirror_sqlstate) {
-		memcpy(into->primary_sqlstate, from->primary_sqlstate, sizeof(into->primary_sqlstate));
-		memcpy(into->mirror_sqlstate, from->mirror_sqlstate, sizeof(into->mirror_sqlstate));
-	}
-	if (from->first_ns < into->first_ns)
-		into->first_ns = from->first_ns;
-	if (from->last_ns > into->last_ns)
-		into->last_ns = from->last_ns;
-}
-
-struct top_entry *top_rename(struct top *top, uint64_t from, uint64_t to, const char *text)
+struct class_record *top_rename(struct top *top, uint64_t from, uint64_t to, const char *text)
 {
 	struct node *node = find(top, from), *known = from == to ? NULL : find(top, to);
 	char *copy = node ? strdup(text) : NULL;
@@ -280,7 +177,7 @@ struct top_entry *top_rename(struct top *top, uint64_t from, uint64_t to, const 
 	if (!copy)
 		return NULL;
 	if (known) {
-		merge(&known->entry, &node->entry);
+		class_merge(&known->entry, &node->entry);
 		forget(top, node);
 		node = known;
 	} else if (from != to) {
@@ -295,22 +192,22 @@ struct top_entry *top_rename(struct top *top, uint64_t from, uint64_t to, const 
 	return &node->entry;
 }
 
-void top_primary_answered(struct top *top, struct top_entry *entry, uint64_t key, uint64_t outcome_hash,
-			  uint64_t now_ns)
+void top_answered(struct top *top, struct class_record *record, enum match_side side, uint64_t key,
+		  uint64_t outcome_hash, uint64_t sent_ns)
 {
-	struct node *node = (struct node *)((char *)entry - offsetof(struct node, entry));
+	struct node *node = (struct node *)((char *)record - offsetof(struct node, entry));
+	struct execution *last = &node->last[side][key % RECENT];
+	uint64_t apart = sent_ns > last->ns ? sent_ns - last->ns : last->ns - sent_ns;
 
 	(void)top;
-	if (node->repeat_ns && node->repeat_key == key && now_ns - node->repeat_ns < TOP_REPEAT_NS) {
-		entry->repeats++;
-		entry->repeats_differ += node->repeat_hash != outcome_hash;
+	if (last->ns && last->key == key && apart < CLASS_REPEAT_NS) {
+		record->repeats[side].count++;
+		record->repeats[side].differ += last->hash != outcome_hash;
 	}
-	node->repeat_key = key;
-	node->repeat_hash = outcome_hash;
-	node->repeat_ns = now_ns;
+	*last = (struct execution){key, outcome_hash, sent_ns};
 }
 
-size_t top_worst(const struct top *top, const struct top_entry **out, size_t k)
+size_t top_worst(const struct top *top, const struct class_record **out, size_t k)
 {
 	const struct node *node, *next;
 	size_t n = 0;
@@ -319,6 +216,8 @@ size_t top_worst(const struct top *top, const struct top_entry **out, size_t k)
 		size_t at = n;
 
 		next = node->hh.next;
+		if (node->entry.unpaired && !class_errors(&node->entry))
+			continue;
 		while (at > 0 && compare_harm(&node->entry, out[at - 1]) < 0)
 			at--;
 		if (at >= k)
@@ -336,19 +235,71 @@ size_t top_mark_unseen(struct top *top, double enough, uint64_t settled_ns, uint
 	size_t n = 0;
 
 	for (struct node *node = top->table; node; node = node->hh.next) {
-		struct top_entry *entry = &node->entry;
+		struct class_record *entry = &node->entry;
 
-		entry->unseen = !entry->ignored && !entry->mirror && entry->primary >= enough &&
-				now_ns - entry->first_ns > settled_ns;
+		entry->unseen = !entry->ignored && !entry->unpaired && !entry->mirror &&
+				entry->primary >= enough && now_ns - entry->first_ns > settled_ns;
 		n += entry->unseen;
 	}
 	return n;
 }
 
-void top_each(const struct top *top, void (*one)(void *ctx, const struct top_entry *entry), void *ctx)
+void top_each(const struct top *top, void (*one)(void *ctx, const struct class_record *entry), void *ctx)
 {
 	for (const struct node *node = top->table; node; node = node->hh.next)
 		one(ctx, &node->entry);
+}
+
+static bool worse(const struct class_record *record, enum class_fault fault, const struct class_record *worst)
+{
+	if (!worst || class_fault(worst) != fault)
+		return !worst || fault > class_fault(worst);
+	return compare_harm(record, worst) < 0;
+}
+
+static void count_variation(struct top_faults *faults, const struct class_record *record)
+{
+	double differ = (double)record->divergences.rows + record->divergences.result;
+	enum class_variation variation = class_variation(record);
+
+	if (record->ignored)
+		return;
+	if (variation != CLASS_DIFFERS)
+		faults->open += differ - record->noisy;
+	else
+		faults->revoked += record->noisy;
+}
+
+struct top_faults top_faults(struct top *top)
+{
+	struct top_faults faults = {0};
+
+	for (struct node *node = top->table; node; node = node->hh.next) {
+		const struct class_record *record = &node->entry;
+		enum class_fault fault = class_fault(record);
+
+		faults.broken += fault == CLASS_BROKEN;
+		faults.doubtful += fault == CLASS_DOUBTFUL;
+		count_variation(&faults, record);
+		faults.uncompared +=
+		    !record->ignored && !record->compared && record->uncompared >= UNCOMPARED;
+		if (fault != CLASS_FINE && worse(record, fault, faults.worst))
+			faults.worst = record;
+	}
+	return faults;
+}
+
+uint64_t top_settle_unpaired(struct top *top)
+{
+	uint64_t grew = 0;
+
+	for (struct node *node = top->table; node; node = node->hh.next) {
+		uint64_t before = node->entry.divergences.mirror_only_error;
+
+		class_settle_unpaired(&node->entry);
+		grew += node->entry.divergences.mirror_only_error - before;
+	}
+	return grew;
 }
 
 size_t top_count(const struct top *top)

@@ -7,10 +7,6 @@
  * own noise, never having reached the mirror, then the extra time that the mirror took. Past its capacity the
  * table gives up its most harmless, longest unseen class of a small sample, and counts that; a class that did
  * harm is kept over one that did none.
- *
- * Noise: a class that answers differently when the primary itself repeats it (now(), random(), LIMIT without
- * ORDER BY, data that changes) is measured by repeated executions of the same statement and parameters on the
- * primary within TOP_REPEAT_NS; the share that differed is expected of the pairs too and is taken off.
  */
 #ifndef MO_TOP_H
 #define MO_TOP_H
@@ -19,26 +15,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "stats/stats_layout.h"
-#include "verdict/classside.h"
-
-#define TOP_REPEAT_NS 1000000000ull
-
-struct top_entry {
-	uint64_t id;              /* key in the table */
-	uint64_t fingerprint;     /* for people and `ignore_fingerprints` */
-	char *text;               /* normalised, no literals */
-	bool ignored;             /* by the configuration: shown, not held against the mirror */
-	uint64_t primary, mirror; /* queries sent */
-	uint64_t compared;        /* pairs of which both outcomes are known */
-	struct stats_DIVERGENCE divergences;
-	uint64_t primary_us, mirror_us;               /* summed durations of pairs that both succeeded */
-	uint64_t repeats, repeats_differ;             /* on the primary */
-	char primary_sqlstate[6], mirror_sqlstate[6]; /* of the last divergence by error */
-	struct classside sides[MATCH_SIDES];          /* of the compared pairs */
-	uint64_t first_ns, last_ns;
-	bool unseen; /* as the last top_mark_unseen found */
-};
+#include "verdict/class.h"
 
 struct top;
 
@@ -47,34 +24,24 @@ void top_free(struct top **top);
 
 /* The entry of that class, created when new (text is copied then). NULL only when out of memory. Valid until
  * the next call. */
-struct top_entry *top_entry(struct top *top, uint64_t id, const char *text, uint64_t now_ns);
+struct class_record *top_entry(struct top *top, uint64_t id, const char *text, uint64_t now_ns);
 /* The entry if it is (still) there, else NULL. */
-struct top_entry *top_find(struct top *top, uint64_t id);
+struct class_record *top_find(struct top *top, uint64_t id);
 
 /*
  * The class `from` is `to` from now on, and called text: what it counted goes to that class, of which it may
  * have been known as one all along. top_find takes either number. Returns the entry, NULL where neither is
  * there or memory is out (then nothing is changed).
  */
-struct top_entry *top_rename(struct top *top, uint64_t from, uint64_t to, const char *text);
+struct class_record *top_rename(struct top *top, uint64_t from, uint64_t to, const char *text);
 
-/* A primary answer: learns noise. outcome_hash stands for its SQLSTATE, row count and result. */
-void top_primary_answered(struct top *top, struct top_entry *entry, uint64_t key, uint64_t outcome_hash,
-			  uint64_t now_ns);
-
-/* Divergences by rows or result beyond what the class's noise explains. */
-double top_excess(const struct top_entry *entry);
-double top_extra_us(const struct top_entry *entry);
-
-/* True when the divergences by rows and result are no more than the class's noise explains. */
-bool top_is_noise(const struct top_entry *entry);
-/* Why the class is in the way, as a person reads it ("fails on the mirror only (42P01), 12 of 12 times"); ""
- * when it is not. Returns out. */
-#define TOP_REASON_MAX 128
-const char *top_reason(const struct top_entry *entry, char out[TOP_REASON_MAX]);
+/* An answer: learns noise. key stands for statement, parameters and context, outcome_hash for row count and
+ * result. */
+void top_answered(struct top *top, struct class_record *record, enum match_side side, uint64_t key,
+		  uint64_t outcome_hash, uint64_t sent_ns);
 
 /* The k worst, worst first; returns how many there are. Pointers are valid until the next top_entry. */
-size_t top_worst(const struct top *top, const struct top_entry **out, size_t k);
+size_t top_worst(const struct top *top, const struct class_record **out, size_t k);
 
 /*
  * Classes that the primary ran at least `enough` times, all of them longer ago than `settled_ns`, and the
@@ -82,9 +49,22 @@ size_t top_worst(const struct top *top, const struct top_entry **out, size_t k);
  */
 size_t top_mark_unseen(struct top *top, double enough, uint64_t settled_ns, uint64_t now_ns);
 
+/* How many classes are in which state. */
+struct top_faults {
+	size_t broken, doubtful;
+	double open;    /* divergences by rows and result of which it is not known whether they are lawful */
+	double revoked; /* ... that were taken for lawful, and are not */
+	size_t uncompared; /* of which there were pairs, and none could be compared */
+	const struct class_record
+	    *worst; /* the most harmful of the broken, then of the doubtful ones; or NULL */
+};
+struct top_faults top_faults(struct top *top);
+/* Settles the classes that are not paired; returns by how much their divergences grew. */
+uint64_t top_settle_unpaired(struct top *top);
+
 size_t top_count(const struct top *top);
 /* Calls one() for every class, in no particular order; it must not call back into the table. */
-void top_each(const struct top *top, void (*one)(void *ctx, const struct top_entry *entry), void *ctx);
+void top_each(const struct top *top, void (*one)(void *ctx, const struct class_record *entry), void *ctx);
 uint64_t top_evicted(const struct top *top);
 /* Forgets all classes. */
 void top_reset(struct top *top);

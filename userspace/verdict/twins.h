@@ -4,7 +4,9 @@
  * matcher (match.h); lags, pairs and their divergences come out as counters and as statement classes (top.h).
  *
  * Divergences are judged on pairs of which both outcomes are known; a pair of which one half was never
- * executed (an error earlier in its batch) is not compared.
+ * executed (an error earlier in its batch) is not compared, nor is one whose halves ran in different contexts
+ * (contexts.h). What takes no part in the matching (transaction control, texts not seen) is compared as a
+ * class: the failures of either side by command tag.
  */
 #ifndef MO_TWINS_H
 #define MO_TWINS_H
@@ -17,6 +19,7 @@
 #include "match/match.h"
 #include "sql/fingerprint.h"
 #include "stats/stats.h"
+#include "verdict/contexts.h"
 #include "verdict/top.h"
 #include "wire/session.h"
 
@@ -25,15 +28,32 @@ struct twins;
 struct twins_options {
 	uint32_t queue_limit; /* requests per client of the proxy; 0 = not known */
 	uint32_t max_entries; /* of the matcher; 0 = its default */
+	uint64_t window_ns;   /* of the verdict; 0 = the matcher's default */
 	/* Fingerprints that are shown, but not held against the mirror. */
 	const uint64_t *ignored;
 	size_t ignored_count;
 };
 
-/* One connection's part in the comparison; zeroed before twins_open. */
+#define TWINS_UNPAIRED \
+	8 /* statements of a connection that are on their way and take no part in the matching */
+
+/* One connection's part in the comparison; zeroed before twins_open. Must not be moved while it is open. */
 struct twins_connection {
 	struct match_connection match;
+	struct contexts_place place;
 	bool erred; /* mirror: the current request has had its first error */
+	struct {
+		uint64_t serial, class;
+	} unpaired[TWINS_UNPAIRED]; /* ring, by serial */
+	uint64_t unanswered;        /* statements sent and not answered */
+	uint64_t waiting_since;     /* ns; when the oldest of them was sent, or its predecessor answered */
+	struct twins_connection *next, *previous;
+};
+
+/* What was sent and is not answered yet, of one side. */
+struct twins_unanswered {
+	uint64_t statements;
+	uint64_t oldest_ns; /* age; 0 when there is none */
 };
 
 /* fingerprints is shared between clusters; it and stats must outlive this. Options are copied but for
@@ -61,6 +81,9 @@ void twins_request(struct twins *twins, struct twins_connection *connection);
 
 /* A statement class has got its name for good (fingerprint.h). */
 void twins_named(struct twins *twins, uint64_t before, const struct fingerprint *now);
+/* A statement failed that was never executed: the error of a Parse, Bind or Describe without an Execute. */
+void twins_homeless(struct twins *twins, struct twins_connection *connection, const char *sqlstate,
+		    uint64_t now_ns);
 
 /* Pairs lately; `early`: the mirror got the statement before the primary did; `inverted`: it had even
  * answered by then. */
@@ -74,6 +97,10 @@ void twins_tick(struct twins *twins, uint64_t now_ns);
 /* Brings the counters of the map up to date. */
 void twins_sync(struct twins *twins);
 void twins_set_clients(struct twins *twins, uint32_t clients);
+
+struct twins_unanswered twins_unanswered(const struct twins *twins, enum match_side side, uint64_t now_ns);
+/* Begins anew: classes, what was learned of noise, and the matcher's share and sums. */
+void twins_reset(struct twins *twins, uint64_t now_ns);
 
 struct match *twins_match(struct twins *twins);
 struct top *twins_top(struct twins *twins);

@@ -5,7 +5,11 @@
 #include <math.h>
 #include <stdlib.h>
 
-#define SEEN_ENOUGH 20 /* mirrored executions to be expected before a class counts as never seen */
+#define SEEN_ENOUGH   20 /* mirrored executions to be expected before a class counts as never seen */
+#define SEEN_LEAST    3  /* ... or so many, where its absence is no chance any more */
+#define ABSENT_CHANCE 0.001
+#define MISSED_ENOUGH 20 /* statements that should have arrived, before silence means anything */
+#define REFUSED_LEAST 3  /* connects that failed in a row, before the mirror is said to be down */
 
 struct verdict_state {
 	struct readiness_settings settings;
@@ -13,16 +17,26 @@ struct verdict_state {
 	struct twins *twins;
 	struct history *history;
 	double exposure; /* NaN = not configured */
+	uint64_t now_ns; /* at the last tick */
 
 	/* the mirror's last answer, as far as ticks tell */
 	uint64_t answered_ns; /* 0 = none yet */
 	uint64_t answers;     /* counted by then */
 	uint64_t primary_then;
+	uint64_t refused, refused_ns; /* failed connects since it answered, and when the first was noticed */
+	uint64_t attempts_failed, attempts_ok;
 };
 
 static uint64_t answers(const struct stats_target *target)
 {
 	return target->statements.success + target->statements.failure;
+}
+
+static uint64_t failed_attempts(const struct stats_target *target)
+{
+	const struct stats_RESULT *a = &target->attempts;
+
+	return a->refused + a->timeout + a->unreachable + a->reset + a->abandoned + a->startup_error;
 }
 
 int verdict_new(struct verdict_state **out, const struct readiness_settings *settings,
@@ -50,6 +64,8 @@ void verdict_begin(struct verdict_state *state, const struct stats_cluster *stat
 	state->stats = stats;
 	state->answers = answers(&stats->mirror);
 	state->primary_then = answers(&stats->primary);
+	state->attempts_failed = failed_attempts(&stats->mirror);
+	state->attempts_ok = stats->mirror.attempts.ok;
 }
 
 void verdict_free(struct verdict_state **state)
@@ -65,8 +81,10 @@ void verdict_configure(struct verdict_state *state, const struct readiness_setti
 		       double exposure)
 {
 	state->exposure = exposure;
-	if (settings->window_us != state->settings.window_us)
+	if (settings->window_us != state->settings.window_us) {
 		history_resize(state->history, settings->window_us);
+		match_set_window(twins_match(state->twins), settings->window_us * 1000, state->now_ns);
+	}
 	state->settings = *settings;
 }
 
@@ -81,21 +99,56 @@ static void note_answers(struct verdict_state *state, uint64_t now_ns)
 	state->primary_then = answers(&state->stats->primary);
 }
 
+/* Connects that fail while nothing is answered and none succeeds. */
+static void note_attempts(struct verdict_state *state, uint64_t now_ns)
+{
+	const struct stats_target *mirror = &state->stats->mirror;
+	uint64_t failed = failed_attempts(mirror) - state->attempts_failed;
+	bool alive = mirror->attempts.ok != state->attempts_ok || state->answered_ns == now_ns;
+
+	if (alive)
+		state->refused = 0;
+	else if (failed && !state->refused)
+		state->refused_ns = now_ns;
+	if (!alive)
+		state->refused += failed;
+	state->attempts_failed += failed;
+	state->attempts_ok = mirror->attempts.ok;
+}
+
+/* What is behind: on its way, or sent and not answered. */
+static double unanswered(const struct verdict_state *state, uint64_t now_ns)
+{
+	return twins_unanswered(state->twins, MATCH_MIRROR, now_ns).statements;
+}
+
 void verdict_tick(struct verdict_state *state, uint64_t now_ns, const struct verdict_surroundings *around)
 {
+	state->now_ns = now_ns;
 	note_answers(state, now_ns);
+	note_attempts(state, now_ns);
 	history_tick(state->history, now_ns, state->stats, &around->losses, around->unclassified,
-		     match_depth(twins_match(state->twins), now_ns));
+		     match_depth(twins_match(state->twins), now_ns) + unanswered(state, now_ns));
 }
 
 void verdict_reset(struct verdict_state *state)
 {
 	history_reset(state->history);
 	state->answered_ns = 0;
-	top_reset(twins_top(state->twins));
+	state->answers = answers(&state->stats->mirror);
+	state->primary_then = answers(&state->stats->primary);
+	twins_reset(state->twins, state->now_ns);
 }
 
-/* How often the primary must have run a class before its absence on the mirror says something. */
+/* How often the primary must have run a class before its absence on the mirror says something: where nearly
+ * all is mirrored a few times are no chance any more. */
+static double seen_enough(double share)
+{
+	double few = share < 1 ? log(ABSENT_CHANCE) / log(1 - share) : 0;
+
+	return fmin(SEEN_ENOUGH / share, fmax(SEEN_LEAST, ceil(few)));
+}
+
 static double unseen_classes(const struct verdict_state *state, double share, uint64_t now_ns)
 {
 	struct match *match = twins_match(state->twins);
@@ -103,7 +156,7 @@ static double unseen_classes(const struct verdict_state *state, double share, ui
 
 	return isnan(share) || share <= 0
 		   ? NAN
-		   : top_mark_unseen(twins_top(state->twins), SEEN_ENOUGH / share, settled, now_ns);
+		   : top_mark_unseen(twins_top(state->twins), seen_enough(share), settled, now_ns);
 }
 
 /* Statements that the mirror should have got since it last answered. */
@@ -112,6 +165,17 @@ static double missed(const struct verdict_state *state, double share)
 	uint64_t now = answers(&state->stats->primary);
 
 	return share * (now > state->primary_then ? now - state->primary_then : 0);
+}
+
+static double down_s(const struct verdict_state *state, double share, uint64_t now_ns)
+{
+	double refused = 0, silent = 0;
+
+	if (state->refused >= REFUSED_LEAST)
+		refused = (now_ns - state->refused_ns) / 1e9;
+	if (state->answered_ns && missed(state, share) >= MISSED_ENOUGH)
+		silent = (now_ns - state->answered_ns) / 1e9;
+	return fmax(refused, silent);
 }
 
 void verdict_evaluate(struct verdict_state *state, uint64_t now_ns, const struct verdict_surroundings *around,
@@ -138,5 +202,9 @@ void verdict_evaluate(struct verdict_state *state, uint64_t now_ns, const struct
 					 .queue_growth = figures.queue_growth,
 					 .exposure = state->exposure,
 					 .unseen_classes = unseen_classes(state, share, now_ns)};
+	input.down_s = down_s(state, isnan(share) ? 0 : share, now_ns);
+	input.unanswered = unanswered(state, now_ns);
+	input.faults = top_faults(twins_top(state->twins));
+	match_arrivals(match, now_ns, &input.arrivals);
 	readiness_evaluate(&state->settings, &input, out);
 }

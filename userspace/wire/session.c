@@ -27,6 +27,7 @@ int session_new(struct session **out, const struct session_options *options, con
 	session->front_begins = session->back_begins = true;
 	session->startup_seen = session->startup_done = !fresh;
 	session->state = fresh ? SESSION_STARTUP : SESSION_BLIND;
+	context_init(&session->context, fresh);
 	prepared_init(&session->statements, options->prepared_max, options->prepared_bytes);
 	prepared_init(&session->portals, PORTALS_MAX, options->prepared_bytes);
 	session_set_options(session, options);
@@ -106,6 +107,7 @@ void session_stop(struct session *session, enum session_turn why)
 	ledger_clear(&session->ledger);
 	prepared_clear(&session->statements);
 	prepared_clear(&session->portals);
+	context_done(&session->context);
 	free(session->suspended);
 	session->suspended = NULL;
 	session->suspended_count = 0;
@@ -164,6 +166,14 @@ static void pump_sent(struct session *session, const uint8_t *data, size_t len)
 	}
 }
 
+/* ParameterStatus may come at any time, and is for the context alone. */
+static void note_reported(struct session *session, const struct frame *frame)
+{
+	if (frame->type == 'S')
+		context_reported(&session->context, (const char *)frame->body, frame->have,
+				 !session->startup_done);
+}
+
 static void pump_received(struct session *session, const uint8_t *data, size_t len)
 {
 	struct frame frame;
@@ -182,6 +192,7 @@ static void pump_received(struct session *session, const uint8_t *data, size_t l
 			session_row_tail(session, &frame);
 			break;
 		case FRAMER_MESSAGE:
+			note_reported(session, &frame);
 			session_backend_message(session, &frame);
 			break;
 		}
@@ -253,6 +264,7 @@ void session_sent_gap(struct session *session, uint64_t len, uint64_t time_ns)
 	if (!session_state_decodes(session->state) || !len)
 		return;
 	session->now_ns = time_ns;
+	context_gap(&session->context);
 	if (session_state_front_framed(session->state) && framer_gap(&session->front, len))
 		pump_sent(session, nothing, 0);
 	else

@@ -46,6 +46,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "wire/context.h"
 #include "wire/failure.h"
 #include "wire/session_state.h"
 
@@ -77,9 +78,12 @@ struct session_query {
 			     if unknown; only in session_sink.sent, "" in answered */
 	size_t text_len;  /* bytes of text that are there */
 	bool text_cut;    /* text is longer than what is there */
+	bool resumed;     /* a further part of a portal that was executed before */
+	struct context_digest context; /* what it ran in; only in session_sink.sent */
 
 	/* below: only in session_sink.answered */
-	uint64_t done_ns;     /* last byte of its answer read by the proxy */
+	uint64_t begun_ns; /* sent_ns, or the end of its predecessor on the connection where that is later */
+	uint64_t done_ns;  /* last byte of its answer read by the proxy */
 	enum outcome outcome; /* its first error, or unknown, else success */
 	bool skipped;     /* never executed: an error earlier in its extended batch; outcome is then failure
 			     without SQLSTATE, and there is no statement */
@@ -101,6 +105,7 @@ enum session_results { RESULTS_OFF, RESULTS_ORDERED, RESULTS_SET };
 struct session_statement {
 	uint64_t query_serial; /* 0: which it was is not known */
 	uint64_t sent_ns;      /* 0: not known */
+	uint64_t begun_ns;     /* as of struct session_query */
 	uint64_t done_ns;
 	enum outcome outcome;
 	enum failure_type failure; /* FAILURE_NONE unless outcome is OUTCOME_FAILURE */

@@ -44,6 +44,12 @@ void account_pop(struct session *session)
 	pipeline_pop(&session->pipeline);
 }
 
+/* A server works on one statement at a time: what waits behind another is not served yet. */
+static uint64_t begun(const struct session *session, const struct item *item, uint64_t before_ns)
+{
+	return before_ns > item->sent_ns && before_ns <= session->now_ns ? before_ns : item->sent_ns;
+}
+
 void account_query(struct session *session, const struct item *item, const struct answer *answer,
 		   bool skipped)
 {
@@ -52,6 +58,8 @@ void account_query(struct session *session, const struct item *item, const struc
 	if (item->flags & ITEM_SETTLED)
 		return;
 	query.done_ns = session->now_ns;
+	query.begun_ns = begun(session, item, session->served_ns);
+	session->served_ns = session->now_ns;
 	query.outcome = answer->fault.outcome;
 	query.skipped = skipped;
 	query.statements = answer->statements;
@@ -68,6 +76,7 @@ void account_statement(struct session *session, const struct item *item, const s
 	    .query_serial = item->serial,
 	    .sent_ns = item->sent_ns,
 	    .done_ns = session->now_ns,
+	    .begun_ns = begun(session, item, session->command_ns),
 	    .outcome = fault->outcome,
 	    .failure = fault->outcome == OUTCOME_FAILURE ? fault->type : FAILURE_NONE,
 	    .ignored = item->flags & ITEM_IGNORED,
@@ -75,6 +84,7 @@ void account_statement(struct session *session, const struct item *item, const s
 	    .function_call = item->kind == ITEM_FUNCTION,
 	};
 
+	session->command_ns = session->now_ns;
 	if (item->flags & ITEM_SETTLED)
 		return;
 	memcpy(statement.sqlstate, fault->sqlstate, sizeof(statement.sqlstate));

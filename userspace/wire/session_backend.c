@@ -17,6 +17,7 @@ bool session_backend_rule(uint8_t type, uint32_t body_len, struct framer_interes
 		interest->keep = ERROR_HEAD_MAX;
 		break;
 	case 'C':
+	case 'S':
 		interest->keep = TAG_MAX;
 		break;
 	case 'Z':

@@ -111,6 +111,7 @@ static void emit_sent(struct session *session, const struct item *item, const st
 	query.text = seen->text;
 	query.text_len = seen->len;
 	query.text_cut = !seen->whole;
+	context_digest(&session->context, &query.context);
 	if (!seen->whole || seen->len > SESSION_TEXT_MAX) {
 		query.text_cut = true;
 		query.text_len = seen->len > SESSION_TEXT_MAX ? SESSION_TEXT_MAX : seen->len;
@@ -134,6 +135,17 @@ static bool is_ignored(const struct session *session, const char *text, size_t l
 	return session->options.ignored && session->options.ignored(session->sink.ctx, text, len);
 }
 
+/* What it leaves behind for those that follow. */
+static void enter_context(struct session *session, const struct seen_text *seen, const struct sqltext *scan)
+{
+	bool writes = !scan->control && (!scan->tag || strcmp(scan->tag, "SELECT") != 0);
+
+	if (!seen->whole && scan->sets)
+		context_gap(&session->context);
+	context_sent(&session->context, seen->text, seen->len, seen->key.word[0], scan->sets, writes,
+		     session->status == 'E');
+}
+
 /* Numbers the query, hands it out, queues it. */
 static void push_query(struct session *session, struct item *item, const struct seen_text *seen,
 		       const struct sqltext *scan)
@@ -148,6 +160,7 @@ static void push_query(struct session *session, struct item *item, const struct 
 	if (seen->whole && seen->text && is_ignored(session, seen->text, seen->len))
 		item->flags |= ITEM_IGNORED;
 	emit_sent(session, item, seen);
+	enter_context(session, seen, scan);
 	if (scan->block != SQLTEXT_BLOCK_KEPT)
 		session->block_expected = scan->block == SQLTEXT_BLOCK_OPENED;
 	push(session, item);
@@ -370,6 +383,7 @@ static void on_startup(struct session *session, const struct frame *frame)
 	}
 	session->startup_seen = true;
 	out = (struct session_startup){startup.database, startup.user, startup.replication};
+	context_startup(&session->context, (const char *)frame->body + 4, frame->have - 4);
 	session->sink.startup(session->sink.ctx, &out);
 	if (startup.replication) {
 		session_note(session, NOTE_REPLICATION);

@@ -176,6 +176,11 @@ struct session {
 	bool end_unseen;      /* whether it was is not known: its CommandComplete had a hole */
 	uint64_t progress_ns; /* when the server last showed life, or began to be waited for */
 
+	struct context context; /* settings and the like */
+	uint64_t served_ns;  /* when the last query was answered: the next one's time runs from there at the
+				earliest */
+	uint64_t command_ns; /* the same of the last command of a query */
+
 	struct request request;
 	bool block_unseen; /* this block began before pairing did: portals may be open that nobody saw */
 
@@ -256,6 +261,7 @@ static inline struct session_query session_query_of(const struct item *item)
 				      .ignored = item->flags & ITEM_IGNORED,
 				      .control = item->flags & ITEM_CONTROL,
 				      .in_block = item->flags & ITEM_IN_BLOCK,
+				      .resumed = item->flags & ITEM_RESUMED,
 				      .text = ""};
 }
 

@@ -57,14 +57,10 @@ static void the_shipped_file_parses_and_holds_the_documented_values(void **state
 /* Takes the "# " from every line of observer.yaml that shows a default: they must be keys that parse. */
 static void every_default_shown_in_the_shipped_file_parses_and_is_the_default(void **state)
 {
-	static const char *const shown[] = {"# max_clusters: 16",
-					    "# ring_bytes: 16MiB",
-					    "# attach: auto",
-					    "# log_level: info",
-					    "# user: mirror-observer",
-					    "# exe: /usr/bin/pgdog",
-					    "# pid: 4711",
-					    "# cgroup: system.slice/pgdog.service"};
+	static const char *const shown[] = {
+	    "# max_clusters: 16",    "# ring_bytes: 16MiB", "# match_memory: 192MiB",
+	    "# attach: auto",        "# log_level: info",   "# user: mirror-observer",
+	    "# exe: /usr/bin/pgdog", "# pid: 4711",         "# cgroup: system.slice/pgdog.service"};
 	char text[16384], *at;
 	struct config *config;
 	FILE *file = fopen("observer.yaml", "r");
@@ -83,6 +79,7 @@ static void every_default_shown_in_the_shipped_file_parses_and_is_the_default(vo
 	config = parse(text);
 	assert_int_equal(config->max_clusters, 16);
 	assert_int_equal(config->ring_bytes, 16 << 20);
+	assert_int_equal(config->match_memory, 192 << 20);
 	assert_int_equal(config->attach, ATTACH_AUTO);
 	assert_int_equal(config->log_level, LOG_LEVEL_INFO);
 	assert_string_equal(config->user, "mirror-observer");
@@ -147,7 +144,8 @@ static void the_threshold_of_each_check_can_be_set(void **state)
 	(void)state;
 	readiness_defaults(&defaults);
 	for (int i = 0; i < READINESS_CHECK_COUNT; i++) {
-		bool time = i == READINESS_observed || i == READINESS_recent || i == READINESS_lag_p99;
+		bool time = i == READINESS_observed || i == READINESS_recent || i == READINESS_lag_p99 ||
+			    i == READINESS_mirror_down;
 		struct config *config;
 		char text[1024];
 
@@ -269,6 +267,7 @@ static void a_reload_may_change_everything_but_what_needs_a_restart(void **state
 	    {"pin: /a\n", "pin"},
 	    {"max_clusters: 3\n", "max_clusters"},
 	    {"ring_bytes: 1MiB\n", "ring_bytes"},
+	    {"match_memory: 64MiB\n", "match_memory"},
 	    {"attach: kprobe\n", "attach"},
 	    {"user: nobody\n", "user"},
 	    {"mirror_metrics_enabled: false\n", "mirror_metrics_enabled"},

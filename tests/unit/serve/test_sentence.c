@@ -39,7 +39,7 @@ static void check_sentence(const struct readiness *readiness, const struct top *
 static void the_statement_is_named_where_the_check_points_to_statements(void **state)
 {
 	struct readiness readiness = all(VERDICT_NOT_READY);
-	struct top_entry *entry;
+	struct class_record *entry;
 	struct top *top;
 
 	(void)state;
@@ -113,7 +113,7 @@ static void a_long_statement_is_cut_between_characters(void **state)
 	struct readiness readiness = all(VERDICT_NOT_READY);
 	struct buffer out = {0};
 	char text[400] = "SELECT ";
-	struct top_entry *entry;
+	struct class_record *entry;
 	struct top *top;
 
 	(void)state;

@@ -12,8 +12,8 @@
 
 static void errors_rank_before_rows_before_time(void **state)
 {
-	const struct top_entry *worst[3];
-	struct top_entry *entry;
+	const struct class_record *worst[3];
+	struct class_record *entry;
 	struct top *top;
 
 	(void)state;
@@ -36,7 +36,7 @@ static void errors_rank_before_rows_before_time(void **state)
 
 static void a_class_that_is_renamed_keeps_what_it_counted(void **state)
 {
-	struct top_entry *entry;
+	struct class_record *entry;
 	struct top *top;
 
 	(void)state;
@@ -78,71 +78,63 @@ static void other_numbers_of_a_class_are_bounded(void **state)
 	top_free(&top);
 }
 
-static void what_the_primary_itself_answers_differently_is_taken_off(void **state)
+static void repetitions_in_the_same_context_are_counted_on_either_side(void **state)
 {
-	const uint64_t key = 12;
-	struct top_entry *entry;
+	struct class_record *entry;
 	struct top *top;
 
 	(void)state;
 	assert_int_equal(top_new(&top, 10), 0);
 	entry = top_entry(top, 1, "select now()", 1);
-	for (uint64_t i = 1; i <= 11; i++)
-		top_primary_answered(top, entry, key, i, i * 1000);
-	assert_int_equal(entry->repeats, 10);
-	assert_int_equal(entry->repeats_differ, 10);
-	entry->compared = entry->divergences.result = 50;
-	assert_true(top_excess(entry) == 0);
-	top_primary_answered(top, entry, key, 99,
-			     11000 + 2 * TOP_REPEAT_NS); /* too late to be a repetition */
-	assert_int_equal(entry->repeats, 10);
+	for (uint64_t i = 1; i <= 11; i++) {
+		top_answered(top, entry, MATCH_PRIMARY, 12, i, i * 1000);
+		top_answered(top, entry, MATCH_MIRROR, 12, 7, i * 1000);
+	}
+	assert_int_equal(entry->repeats[MATCH_PRIMARY].count, 10);
+	assert_int_equal(entry->repeats[MATCH_PRIMARY].differ, 10);
+	assert_int_equal(entry->repeats[MATCH_MIRROR].count, 10);
+	assert_int_equal(entry->repeats[MATCH_MIRROR].differ, 0);
+	top_answered(top, entry, MATCH_PRIMARY, 12, 99, 11000 + 2 * CLASS_REPEAT_NS); /* too late to be one */
+	top_answered(top, entry, MATCH_MIRROR, 13, 99, 11000);                        /* another context */
+	assert_int_equal(entry->repeats[MATCH_PRIMARY].count, 10);
+	assert_int_equal(entry->repeats[MATCH_MIRROR].count, 10);
 	top_free(&top);
-}
-
-static void noise_explains_divergences_only_as_far_as_it_goes(void **state)
-{
-	struct top_entry entry = {.compared = 1000, .repeats = 100, .repeats_differ = 20};
-
-	(void)state;
-	entry.divergences.result = 210;
-	assert_true(top_is_noise(&entry));
-	entry.divergences.result = 900; /* 20 % of noise do not explain 90 % */
-	assert_false(top_is_noise(&entry));
-	entry.divergences.result = 210;
-	entry.repeats = entry.repeats_differ = 9; /* too few to be believed */
-	assert_false(top_is_noise(&entry));
 }
 
 static void each_kind_of_harm_has_its_reason(void **state)
 {
-	char reason[TOP_REASON_MAX];
-	struct top_entry fine = {.compared = 100, .primary_us = 1000000, .mirror_us = 1100000}, entry = fine;
+	char reason[CLASS_REASON_MAX];
+	struct class_record fine = {.compared = 100, .primary_us = 1000000, .mirror_us = 1100000},
+			    entry = fine;
 
 	(void)state;
-	assert_string_equal(top_reason(&fine, reason), "");
+	assert_string_equal(class_reason(&fine, reason), "");
 	entry.mirror_us = 12000000;
-	assert_string_equal(top_reason(&entry, reason), "slower: 12 x, 11 s more in 100 times");
+	assert_string_equal(class_reason(&entry, reason), "slower: 12 x, 11 s more in 100 times");
 	entry.unseen = true, entry.primary = 30;
-	assert_string_equal(top_reason(&entry, reason), "never seen on the mirror, 30 times on the primary");
+	assert_string_equal(class_reason(&entry, reason),
+			    "never seen on the mirror, 30 times on the primary");
 	entry.divergences.result = 3;
-	assert_string_equal(top_reason(&entry, reason), "results differ, 3 of 100 times");
+	assert_string_equal(class_reason(&entry, reason), "results differ, 3 of 100 times");
 	entry.divergences.rows = 2;
-	assert_string_equal(top_reason(&entry, reason), "row counts differ, 5 of 100 times");
+	assert_string_equal(class_reason(&entry, reason), "row counts differ, 5 of 100 times");
 	entry.divergences.primary_only_error = 1;
 	strcpy(entry.primary_sqlstate, "40001");
-	assert_string_equal(top_reason(&entry, reason), "fails on the primary only (40001), 1 of 100 times");
+	assert_string_equal(class_reason(&entry, reason),
+			    "fails on the primary only (40001), 1 of 100 times");
 	entry.divergences.sqlstate = 2;
 	strcpy(entry.mirror_sqlstate, "23514");
-	assert_string_equal(top_reason(&entry, reason),
+	assert_string_equal(class_reason(&entry, reason),
 			    "other SQLSTATE (23514, on the primary 40001), 2 of 100 times");
 	entry.divergences.mirror_only_error = 100;
 	strcpy(entry.mirror_sqlstate, "42P01");
-	assert_string_equal(top_reason(&entry, reason), "fails on the mirror only (42P01), 100 of 100 times");
+	assert_string_equal(class_reason(&entry, reason),
+			    "fails on the mirror only (42P01), 100 of 100 times");
 }
 
 static void the_table_is_bounded_and_keeps_what_did_harm(void **state)
 {
-	const struct top_entry *worst[1];
+	const struct class_record *worst[1];
 	char text[32];
 	struct top *top;
 
@@ -162,7 +154,7 @@ static void the_table_is_bounded_and_keeps_what_did_harm(void **state)
 
 static void a_class_that_only_the_primary_runs_is_unseen(void **state)
 {
-	struct top_entry *entry;
+	struct class_record *entry;
 	struct top *top;
 
 	(void)state;
@@ -184,8 +176,7 @@ int main(void)
 	    cmocka_unit_test(errors_rank_before_rows_before_time),
 	    cmocka_unit_test(a_class_that_is_renamed_keeps_what_it_counted),
 	    cmocka_unit_test(other_numbers_of_a_class_are_bounded),
-	    cmocka_unit_test(what_the_primary_itself_answers_differently_is_taken_off),
-	    cmocka_unit_test(noise_explains_divergences_only_as_far_as_it_goes),
+	    cmocka_unit_test(repetitions_in_the_same_context_are_counted_on_either_side),
 	    cmocka_unit_test(each_kind_of_harm_has_its_reason),
 	    cmocka_unit_test(the_table_is_bounded_and_keeps_what_did_harm),
 	    cmocka_unit_test(a_class_that_only_the_primary_runs_is_unseen),

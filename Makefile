@@ -14,6 +14,7 @@ VERSION := 0.1.0
 ARCH    := $(shell uname -m | sed -e s/x86_64/x86/ -e s/aarch64/arm64/ -e s/ppc64le/powerpc/ -e s/s390x/s390/)
 
 PACKAGES := libbpf libmicrohttpd yaml-0.1 libsystemd libxxhash libcares libcap-ng libseccomp libcurl jansson smartcols ncursesw
+PACKAGES += libcrypto libelf
 # Warnings stop the build where we are to see them (CI, make lint), not where a newer compiler knows more of them.
 WERROR   ?=
 WARN     := -Wall -Wextra $(if $(WERROR),-Werror) -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wvla

@@ -226,7 +226,7 @@ static __always_inline __s32 filter_find_path(struct unix_search *search)
 }
 
 /* By the path to which the server has bound its socket. */
-static __noinline __s32 filter_unix_target_of(struct sock *sk)
+static __noinline __attribute__((unused)) __s32 filter_unix_target_of(struct sock *sk)
 {
 	struct unix_search search = {};
 	struct sock *peer = BPF_CORE_READ((struct unix_sock *)sk, peer);

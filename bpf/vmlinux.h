@@ -155,6 +155,7 @@ struct pt_regs {
 	long unsigned int dx;
 	long unsigned int cx;
 	long unsigned int r8;
+	long unsigned int r9;
 	long unsigned int ax;
 	long unsigned int orig_ax;
 };

@@ -45,8 +45,7 @@ const char *observation_error(void)
 	return error_text;
 }
 
-/* -------------------------------------------------------------------------------------------------- the
- * data's way */
+/* ---------------------------------------- the data's way */
 
 static void on_record(void *ctx, const struct event *event)
 {
@@ -57,8 +56,10 @@ static void on_record(void *ctx, const struct event *event)
 
 static void drain(struct observation *o)
 {
-	int n = probe_drain(o->probe, on_record, o);
+	int n;
 
+	reading_drain(o->reading);
+	n = probe_drain(o->probe, on_record, o);
 	if (n < 0)
 		log_error("reading the ring buffer: %s", strerror(-n));
 }
@@ -138,8 +139,7 @@ static struct role role_of(void *ctx, const struct address *remote, const char *
 	return role;
 }
 
-/* --------------------------------------------------------------------------------------- what is observed,
- * and as what */
+/* ---------------------------------------- what is observed, and as what */
 
 /* Puts a table in force, and the filter that follows from it and from who the proxy is. */
 static void retarget(struct observation *o, struct classify *fresh)
@@ -152,6 +152,7 @@ static void retarget(struct observation *o, struct classify *fresh)
 		log_warning("more than %d addresses are configured: the rest is not observed",
 			    FILTER_MAX_TARGETS);
 	probe_set_filter(o->probe, &o->filter);
+	reading_set_filter(o->reading, &o->filter);
 }
 
 /* Connections get the role that the table gives them now; the scan finds what a wider filter would have let
@@ -307,6 +308,7 @@ int observation_reload(struct observation *o, const struct config *config)
 	proxy_free(&o->proxy);
 	o->proxy = proxy;
 	o->config = config;
+	reading_reload(o->reading, config);
 	retarget(o, table);
 	look_again(o);
 	if (resolve_names(o->resolve, config))
@@ -331,12 +333,12 @@ const char *observation_mode(const struct observation *o)
 	return probe_mode(o->probe);
 }
 
-/* ------------------------------------------------------------------------------------------------------ life
- * cycle */
+/* ---------------------------------------- life cycle */
 
 static int build_stages(struct observation *o, struct threshold *threshold)
 {
-	struct conns_options options = {.max = CONNECTIONS_MAX, .session = session_bounds};
+	struct conns_options options = {
+	    .max = CONNECTIONS_MAX, .session = session_bounds, .tls = reading_room(o->reading)};
 	struct conn_sink sink;
 	int err = inspection_new(&o->inspection);
 
@@ -351,6 +353,8 @@ static int build_stages(struct observation *o, struct threshold *threshold)
 	sink.classify = role_of;
 	sink.classify_ctx = o;
 	sink.path = path_of;
+	sink.tls_begins = reading_begin;
+	sink.tls_ctx = o->reading;
 	err = conns_new(&o->conns, &options, &sink);
 	if (!err)
 		err = proxy_new(&o->proxy, &o->config->proxy);
@@ -409,7 +413,9 @@ int observation_new(struct observation **out, struct loop *loop, struct stats *s
 	o->config = config;
 	o->parser = parser;
 	observation_remember_base(o);
-	err = build_stages(o, threshold);
+	err = reading_new(&o->reading, loop, stats, config, &error_text);
+	if (!err)
+		err = build_stages(o, threshold);
 	if (!err)
 		err = attach(o);
 	if (!err)
@@ -436,6 +442,7 @@ void observation_free(struct observation **observation)
 	if (o->probe && o->conns)
 		observation_sync(o); /* what was captured until now still counts */
 	conns_free(&o->conns);
+	reading_free(&o->reading);
 	clusters_free(&o->clusters);
 	resolve_free(&o->resolve);
 	proxy_free(&o->proxy);

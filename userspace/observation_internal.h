@@ -9,6 +9,7 @@
 #include "capture/conn.h"
 #include "capture/probe.h"
 #include "observation.h"
+#include "reading.h"
 #include "watch/classify.h"
 #include "watch/filter.h"
 #include "watch/proxy.h"
@@ -30,6 +31,7 @@ struct observation {
 	struct parser *parser;
 	uint64_t deaths_before; /* of its worker: of the map before this process */
 	struct loop_source *ring, *names, *tick_timer, *proxy_timer;
+	struct reading *reading;           /* of TLS; NULL with `tls: off` */
 	struct stats_TABLE evicted_before; /* of the tables of connections and their segments */
 	unsigned int walks_skipped;        /* walks for clients that are still to be left out */
 	uint64_t lost_seen,

@@ -31,6 +31,7 @@ void observation_count(struct observation *o)
 	observer->evictions.connections = o->evicted_before.connections + conns.evicted;
 	observer->evictions.segments = o->evicted_before.segments + conns.displaced;
 	totals.lost_bytes[LOSS_FOREIGN_SYSCALL] += conns.unexplained_bytes;
+	reading_sync(o->reading, &conns);
 	for (int i = LOSS_NONE + 1; i < LOSS_REASONS; i++)
 		*stats_cell(&observer->lost_bytes, i - 1) = o->base.lost_bytes[i] + totals.lost_bytes[i];
 }
@@ -38,11 +39,13 @@ void observation_count(struct observation *o)
 void observation_write(void *ctx, struct exposition *x)
 {
 	const struct observation *o = ctx;
-	struct probe_program programs[PROBE_PROGRAMS];
+	struct probe_program programs[PROBE_PROGRAMS + READING_PROGRAMS];
 	size_t count = probe_programs(o->probe, programs);
 	uint64_t runs = 0;
 
+	count += reading_programs(o->reading, programs + count);
 	inspection_write(o->inspection, o->clusters, x);
+	reading_write(o->reading, o->conns, o->config, x);
 	exposition_family(x, "mirror_observer_bpf_recursion_misses", EXPOSITION_COUNTER,
 			  "Runs of a BPF program that the kernel left out, since it was running already");
 	for (size_t i = 0; i < count; i++)

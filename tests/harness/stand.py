@@ -8,9 +8,10 @@ import shutil
 import tempfile
 import time
 
+from .certificate import make_certificate
 from .load import pgbench_init
 from .pgpool import Pgpool
-from .postgres import Server
+from .postgres import USER, Server
 from .process import uninterrupted, wait_for
 
 
@@ -31,17 +32,42 @@ def leftovers(directory):
     return found
 
 
-class Stand:
-    """primary, mirror, pgpool (None with children=0); pgbench's tables in both databases `app`."""
+SERVER_TLS = """
+ssl = on
+ssl_cert_file = '{certificate}'
+ssl_key_file = '{key}'
+ssl_min_protocol_version = 'TLSv1.2'
+ssl_max_protocol_version = '{version}'
+"""
 
-    def __init__(self, name="mirror-observer", children=16, scale=1, **pgpool_options):
+PGPOOL_TLS = """
+ssl = on
+ssl_cert = '{certificate}'
+ssl_key = '{key}'
+"""
+
+
+class Stand:
+    """primary, mirror, pgpool (None with children=0); pgbench's tables in both databases `app`.
+
+    tls: "TLSv1.2" or "TLSv1.3", with which pgpool-II and everybody else talks to the servers; None: not at all.
+    """
+
+    def __init__(self, name="mirror-observer", children=16, scale=1, tls=None, **pgpool_options):
+        self.tls = tls
         self._stack = contextlib.ExitStack()
         with contextlib.ExitStack() as stack:
             self.directory = tempfile.mkdtemp(prefix=f"{name}.", dir="/tmp")
             stack.callback(shutil.rmtree, self.directory, ignore_errors=True)
             os.chmod(self.directory, 0o755)
-            self.primary = stack.enter_context(Server(self.directory, "primary"))
-            self.mirror = stack.enter_context(Server(self.directory, "mirror"))
+            settings = ""
+            if tls:
+                certificate, key = make_certificate(self.directory, USER)
+                settings = SERVER_TLS.format(certificate=certificate, key=key, version=tls)
+                pgpool_options["settings"] = (pgpool_options.get("settings", "")
+                                              + PGPOOL_TLS.format(certificate=certificate, key=key))
+            self.primary = stack.enter_context(Server(self.directory, "primary", settings=settings))
+            self.mirror = stack.enter_context(Server(self.directory, "mirror", settings=settings))
             for server in (self.primary, self.mirror):
                 pgbench_init(server, scale)
             self.pgpool = stack.enter_context(Pgpool(self.directory, (self.primary, self.mirror), children,

@@ -32,7 +32,8 @@ def stand():
     why = cannot_run()
     if why:
         pytest.skip(why)
-    with harness.Stand("mo-test", children=16, scale=2, passwords="app:TEXTsecret\n") as it:
+    with harness.Stand("mo-test", children=16, scale=2, passwords="app:TEXTsecret\n",
+                       tls=os.environ.get("MO_TEST_TLS")) as it:
         yield it
     assert harness.leftovers(it.directory) == []
 
@@ -47,6 +48,8 @@ def observe(stand):
 
     def start(clusters=None, fresh=True, **keys):
         clusters = clusters or [harness.cluster(stand.primary, stand.mirror)]
+        if stand.tls:
+            keys.setdefault("tls", "on")
         if fresh:
             stand.pgpool.stop()
         running.append(harness.Observer(stand.directory, clusters, name=f"observer{len(running)}", **keys))

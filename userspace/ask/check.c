@@ -6,6 +6,7 @@
 #include "capture/probe.h"
 #include "config/options.h"
 #include "rights/privileges.h"
+#include "secrets/secrets.h"
 #include "watch/proxy.h"
 
 static void print_line(void *ctx, const char *line)
@@ -46,6 +47,14 @@ static void print_proxy(const struct config *config)
 	proxy_free(&proxy);
 }
 
+static void print_tls(const struct config *config)
+{
+	if (config->tls == CONFIG_TLS_OFF)
+		printf("tls: off: encrypted connections are counted only\n");
+	else if (!secrets_check(&config->proxy, print_line, NULL))
+		printf("tls: no library that could be read is loaded by the proxy now\n");
+}
+
 static const char *result_of(int status)
 {
 	switch (status) {
@@ -74,6 +83,7 @@ int check_run(const struct config *config, check_watch *watch)
 	if (!err)
 		err = missing;
 	print_proxy(config);
+	print_tls(config);
 	status = err ? EXIT_HOST : watch(config, print_line, NULL);
 	printf("result: %s\n", result_of(status));
 	return status;

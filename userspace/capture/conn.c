@@ -36,6 +36,7 @@ static void conn_free(struct conn *conn)
 	HASH_DEL(conn->owner->table, conn);
 	conn->owner->totals.open--;
 	session_free(&conn->session);
+	decrypt_free(&conn->decrypt);
 	stream_free(&conn->stream);
 	free(conn->database);
 	free(conn->path);
@@ -144,6 +145,8 @@ static bool is_quiet(const struct conn *conn)
 {
 	if (conn->ended)
 		return !conn->unix_domain;
+	if (conn->decrypt && decrypt_waits(conn->decrypt))
+		return false;
 	return !stream_waits(conn->stream) && !session_waits(conn->session) && conn->closer != CLOSER_CLIENT;
 }
 
@@ -152,6 +155,8 @@ static void conn_tick(struct conn *conn, uint64_t now_ns, bool complete)
 	if (conn->ended)
 		return;
 	stream_tick(conn->stream, now_ns);
+	if (conn->decrypt)
+		decrypt_tick(conn->decrypt, now_ns);
 	if (complete)
 		session_tick(conn->session, now_ns);
 	if (conn->closer == CLOSER_CLIENT && !conn->half_closed &&
@@ -170,6 +175,8 @@ void conns_tick(struct conns *conns, uint64_t now_ns, bool complete)
 {
 	struct conn *conn, *next;
 
+	if (conns->options.tls)
+		decrypt_room_tick(conns->options.tls, now_ns);
 	for (conn = LIST_FIRST(&conns->awake_list); conn; conn = next) {
 		next = LIST_NEXT(conn, awake_entry);
 		conn_tick(conn, now_ns, complete);

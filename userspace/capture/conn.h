@@ -18,6 +18,7 @@
 
 #include "base/address.h"
 #include "bpf/event.h"
+#include "tls/decrypt.h"
 #include "watch/classify.h"
 #include "wire/session.h"
 
@@ -72,20 +73,25 @@ struct conn_sink {
 	void (*note)(void *ctx, const struct conn_view *conn, enum session_note note);
 	/* As session_sink.blind. */
 	void (*blind)(void *ctx, const struct conn_view *conn, uint64_t ns);
+	/* A connection goes over to TLS; with tls_ctx; may be NULL. */
+	void *tls_ctx;
+	void (*tls_begins)(void *ctx);
 	void (*closed)(void *ctx, const struct conn_view *conn);
 };
 
 struct conns_options {
-	uint32_t max; /* entries; at the bound the longest idle one is evicted */
+	struct decrypt_room *tls; /* of the connections that use TLS; NULL: it is not read */
+	uint32_t max;             /* entries; at the bound the longest idle one is evicted */
 	struct session_options
 	    session; /* `ignored`, `request_timeout_ns` and `results` are asked of the sink instead */
 };
 
 struct conns_totals {
-	uint64_t open;              /* entries now */
-	uint64_t evicted;           /* entries dropped at the bound */
-	uint64_t displaced;         /* records held back no longer: too many were waiting */
-	uint64_t stray;             /* records of sockets that were never announced */
+	uint64_t open;                          /* entries now */
+	uint64_t evicted;                       /* entries dropped at the bound */
+	uint64_t displaced;                     /* records held back no longer: too many were waiting */
+	uint64_t stray;                         /* records of sockets that were never announced */
+	uint64_t unread_bytes[DECRYPT_REASONS]; /* of TLS, captured and not read */
 	uint64_t unexplained_bytes; /* gap bytes that no record and no counter accounts for (splice from a
 				       socket) */
 };
@@ -114,6 +120,12 @@ void conns_lost(struct conns *conns, uint64_t sock, uint64_t now_ns);
 void conns_leave_roles(struct conns *conns);
 /* Asks every role and timeout again: after that, or when the answers may have changed. */
 void conns_reclassify(struct conns *conns);
+/* Calls each for every open connection that uses TLS; library: enum tls_library, or -1 while it is not known.
+ */
+enum conn_tls { CONN_TLS_READ, CONN_TLS_NO_KEY, CONN_TLS_UNSUPPORTED, CONN_TLS_STATES };
+void conns_each_tls(const struct conns *conns,
+		    void (*each)(void *ctx, const struct role *role, int library, enum conn_tls state),
+		    void *ctx);
 void conns_totals(const struct conns *conns, struct conns_totals *out);
 
 #endif

@@ -2,9 +2,10 @@
 /*
  * conn_internal - what the parts of conn share. Included by conn*.c only.
  *
- *   conn.c         the table of connections: birth and death of an entry, time; calls the other two
- *   conn_record.c  what a record of the kernel changes in one connection; calls the last
- *   conn_report.c  what the sink is told of it: state, attempt, role, end, and what stream and session find
+ *   conn.c         the table of connections: birth and death of an entry, time; calls the others
+ *   conn_record.c  what a record of the kernel changes in one connection; calls conn_report
+ *   conn_tls.c     what stream finds: to the session, or by way of decrypt where it is TLS; calls conn_report
+ *   conn_report.c  what the sink is told of it: state, attempt, role, end, and what the session finds
  */
 #ifndef MO_CONN_INTERNAL_H
 #define MO_CONN_INTERNAL_H
@@ -25,9 +26,11 @@ struct conn {
 	struct conn_view view;
 	struct stream *stream;
 	struct session *session;
-	char *database; /* of the start-up packet; NULL = not seen */
-	char *path;     /* of a Unix-domain target */
-	void *user;     /* the sink's */
+	struct decrypt *decrypt; /* NULL: its bytes are plain, or nobody reads its TLS */
+	char *database;          /* of the start-up packet; NULL = not seen */
+	char *path;              /* of a Unix-domain target */
+	void *user;              /* the sink's */
+	uint32_t process;        /* of its last data, as in struct event.tgid */
 	uint64_t last_ns;
 	uint64_t closing_since_ns;
 	enum closer closer;
@@ -74,6 +77,7 @@ bool report_ignored(void *ctx, const char *text, size_t len);
 /* session_options.may_ignore, likewise. */
 bool report_may_ignore(void *ctx, const char *text, size_t len, const char *tag);
 struct session_sink report_session(struct conn *conn);
+/* What stream has goes to the session, as it is or by way of decrypt. */
 struct stream_sink report_stream(struct conn *conn);
 
 #endif

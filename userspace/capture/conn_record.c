@@ -146,6 +146,7 @@ void record_data(struct conn *conn, const struct event_data *data)
 {
 	if (conn->ended)
 		return;
+	conn->process = data->h.tgid;
 	if (!conn->established)
 		begin_late(conn, data->h.time);
 	stream_data(conn->stream, data);

@@ -4,13 +4,21 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* While the secret of a connection may still come, it does not count as encrypted. */
+static bool is_unread(const struct conn *conn)
+{
+	if (conn->decrypt)
+		return decrypt_state(conn->decrypt) == DECRYPT_BLIND;
+	return session_transport(conn->session) == TRANSPORT_ENCRYPTED;
+}
+
 void report_state(struct conn *conn)
 {
 	int now = CONN_PLAIN;
 
 	if (conn->ended || !conn->established)
 		now = -1;
-	else if (session_transport(conn->session) == TRANSPORT_ENCRYPTED)
+	else if (is_unread(conn))
 		now = CONN_ENCRYPTED;
 	else if (session_resyncing(conn->session))
 		now = CONN_RESYNCING;
@@ -46,6 +54,8 @@ void report_end(struct conn *conn, enum session_end how, uint64_t now_ns)
 	if (conn->ended)
 		return;
 	stream_flush(conn->stream, now_ns);
+	if (conn->decrypt)
+		decrypt_flush(conn->decrypt, now_ns);
 	if (conn->attempting && session_resyncing(conn->session))
 		forget_attempt(conn, now_ns);
 	if (conn->established && conn->attempting)
@@ -120,8 +130,12 @@ static void on_note(void *ctx, enum session_note note)
 	struct conn *conn = ctx;
 
 	switch (note) {
-	case NOTE_STARTUP_DONE:
 	case NOTE_ENCRYPTED:
+		if (conn->owner->options.tls && conn->attempting)
+			return; /* it will be told when it cannot be read */
+		report_attempt(conn, ATTEMPT_OK);
+		break;
+	case NOTE_STARTUP_DONE:
 	case NOTE_CANCEL_REQUEST:
 	case NOTE_REPLICATION:
 		report_attempt(conn, ATTEMPT_OK);
@@ -170,47 +184,7 @@ FORWARD(statement, session_statement)
 FORWARD(request, session_request)
 FORWARD(error, session_error)
 
-static void on_bytes(void *ctx, enum event_direction direction, const uint8_t *data, size_t len,
-		     uint64_t time_ns, bool last)
-{
-	struct conn *conn = ctx;
-
-	conn->owner->sink.bytes(conn->owner->sink.ctx, &conn->view, direction, len);
-	if (direction == DIRECTION_SEND) {
-		conn->asked = true;
-		session_sent(conn->session, data, len, time_ns, last);
-	} else {
-		session_received(conn->session, data, len, time_ns, last);
-	}
-}
-
-static void on_gap(void *ctx, enum event_direction direction, uint64_t len, uint64_t time_ns,
-		   enum event_loss why)
-{
-	struct conn *conn = ctx;
-
-	if (why == LOSS_NONE)
-		conn->owner->totals.unexplained_bytes += len;
-	conn->owner->sink.bytes(conn->owner->sink.ctx, &conn->view, direction, len);
-	if (direction == DIRECTION_SEND)
-		session_sent_gap(conn->session, len, time_ns);
-	else
-		session_received_gap(conn->session, len, time_ns);
-}
-
-static void on_displaced(void *ctx)
-{
-	struct conn *conn = ctx;
-
-	conn->owner->totals.displaced++;
-}
-
 struct session_sink report_session(struct conn *conn)
 {
 	return SESSION_SINK(conn);
-}
-
-struct stream_sink report_stream(struct conn *conn)
-{
-	return (struct stream_sink){.ctx = conn, .bytes = on_bytes, .gap = on_gap, .displaced = on_displaced};
 }

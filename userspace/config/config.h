@@ -62,6 +62,9 @@ struct config_proxy {
 	uint32_t pid;              /* 0 = not given */
 };
 
+/* auto: once a backend connection is seen to use TLS. */
+enum config_tls { CONFIG_TLS_AUTO, CONFIG_TLS_ON, CONFIG_TLS_OFF };
+
 struct config {
 	char *path;           /* of the file, for messages */
 	char *listen_host;    /* numeric address; default 127.0.0.1 */
@@ -73,6 +76,7 @@ struct config {
 	uint32_t max_clusters;    /* elements of the pinned map, default 16 */
 	uint32_t ring_bytes;      /* default 16 MiB, a power of two >= 64 KiB */
 	uint64_t match_memory;    /* bytes for statements that wait, all clusters; default 192 MiB */
+	enum config_tls tls;      /* whether TLS is read; default auto */
 	enum attach_mode attach;  /* how sends and receives are seen; default auto */
 	int log_level;            /* enum log_level, default info */
 	char *state;              /* directory of what outlives the process; NULL = see config_state */

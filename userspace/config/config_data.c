@@ -171,6 +171,8 @@ bool config_can_reload(const struct config *old, const struct config *new_, cons
 		*key = "attach";
 	else if (!same_text(old->state, new_->state))
 		*key = "state";
+	else if (old->tls != new_->tls)
+		*key = "tls";
 	else if (!same_text(old->user, new_->user))
 		*key = "user";
 	return *key == NULL;

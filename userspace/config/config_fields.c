@@ -361,6 +361,7 @@ static int parse_root(struct reader *r, const struct tree *node)
 	    {"ring_bytes", parse_ring, AT(ring_bytes), NULL},
 	    {"match_memory", parse_match_memory, AT(match_memory), NULL},
 	    {"attach", parse_attach, AT(attach), NULL},
+	    {"tls", parse_tls, AT(tls), NULL},
 	    {"log_level", parse_log_level, AT(log_level), NULL},
 	    {"state", parse_state, AT(state), NULL},
 	    {"user", parse_user, AT(user), NULL},

@@ -40,7 +40,7 @@ int config_fields(struct reader *r, const struct tree *root);
 typedef int parse_function(struct reader *r, const struct tree *node, void *target);
 
 parse_function parse_bool, parse_threshold, parse_exposure, parse_window, parse_timeout, parse_ring;
-parse_function parse_attach, parse_match_memory;
+parse_function parse_attach, parse_match_memory, parse_tls;
 parse_function parse_max_clusters, parse_queue_limit, parse_pid, parse_log_level, parse_result_checksum,
     parse_level, parse_comm, parse_user;
 parse_function parse_seconds, parse_number, parse_fingerprint;

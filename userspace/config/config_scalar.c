@@ -321,6 +321,16 @@ int parse_level(struct reader *r, const struct tree *node, void *target)
 	return err;
 }
 
+int parse_tls(struct reader *r, const struct tree *node, void *target)
+{
+	static const char *const names[] = {
+	    [CONFIG_TLS_AUTO] = "auto", [CONFIG_TLS_ON] = "on", [CONFIG_TLS_OFF] = "off"};
+	int choice = 0, err = parse_choice(r, node, &choice, names, 3, "auto, on or off");
+
+	*(enum config_tls *)target = choice;
+	return err;
+}
+
 int parse_comm(struct reader *r, const struct tree *node, void *target)
 {
 	return parse_text(r, node, target, COMM_MAX,

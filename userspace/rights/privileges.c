@@ -193,6 +193,25 @@ static int drop_capabilities(const struct passwd *account)
 	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) ? failed("no_new_privs", -errno) : 0;
 }
 
+int privileges_keep_for_helper(void)
+{
+	static const unsigned kept[] = {CAP_BPF, CAP_PERFMON, CAP_SYS_PTRACE, CAP_DAC_READ_SEARCH,
+					CAP_CHECKPOINT_RESTORE};
+	bool there[sizeof(kept) / sizeof(*kept)];
+
+	if (capng_get_caps_process())
+		return -EPERM;
+	for (size_t i = 0; i < sizeof(kept) / sizeof(*kept); i++)
+		there[i] = capng_have_capability(CAPNG_PERMITTED, kept[i]);
+	capng_clear(CAPNG_SELECT_BOTH);
+	for (size_t i = 0; i < sizeof(kept) / sizeof(*kept); i++)
+		if (there[i])
+			capng_update(CAPNG_ADD, CAPNG_EFFECTIVE | CAPNG_PERMITTED, kept[i]);
+	if (capng_apply(CAPNG_SELECT_CAPS))
+		return -EPERM;
+	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) ? -EPERM : 0;
+}
+
 /* The directory that the file itself is in, whatever symbolic links lead there. */
 static const char *real_directory(const char *path, char room[PATH_MAX])
 {

@@ -31,6 +31,13 @@ int privileges_drop(const char *user, const char *config_path);
  * it. 0 or -errno. */
 int privileges_confine(const char *user);
 
+/*
+ * For a process that goes on looking into the proxy's and attaching to its files: keeps, of the capabilities
+ * that are there, those for that (CAP_BPF, CAP_PERFMON, CAP_SYS_PTRACE, CAP_DAC_READ_SEARCH,
+ * CAP_CHECKPOINT_RESTORE) and sets no_new_privs. 0 or -EPERM.
+ */
+int privileges_keep_for_helper(void);
+
 /* One sentence about the last error of this module; never NULL. */
 const char *privileges_error(void);
 

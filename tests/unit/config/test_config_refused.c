@@ -37,7 +37,7 @@ static void refuse(const struct bad *bad, size_t count)
 
 #define ROOT_KEYS                                                                                           \
 	"listen, mirror_metrics_enabled, mirror_failure_threshold, window, pin, max_clusters, ring_bytes, " \
-	"match_memory, attach, log_level, state, user, readiness, proxy, clusters"
+	"match_memory, attach, tls, log_level, state, user, readiness, proxy, clusters"
 #define CLUSTER_KEYS                                                                              \
 	"name, primary, mirror, exposure, queue_limit, request_timeout, level, result_checksum, " \
 	"ignore_statements, "                                                                     \

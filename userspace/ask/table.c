@@ -31,16 +31,22 @@ static size_t terminal_width(void)
 	return size.ws_col;
 }
 
-/* A line for the whole text, or what the terminal leaves for it. */
-static size_t wanted_width(const struct libscols_column *column, const char *text, void *ctx)
+/* Of the last column: the widest text, or what the terminal leaves for it. */
+static size_t last_width(const struct table *table)
 {
-	const struct table *table = ctx;
-	size_t width = terminal_width(), others = GAP;
+	size_t width = terminal_width(), others = GAP, widest = table->widest[table->columns - 1];
 
-	(void)column;
 	for (size_t i = 0; i + 1 < table->columns; i++)
 		others += table->widest[i] + GAP;
 	width = width > others + NARROWEST ? width - others : NARROWEST;
+	return widest < width ? widest : width;
+}
+
+static size_t wanted_width(const struct libscols_column *column, const char *text, void *ctx)
+{
+	size_t width = last_width(ctx);
+
+	(void)column;
 	return strlen(text) < width ? strlen(text) : width;
 }
 
@@ -130,6 +136,8 @@ int table_write(struct table *table, const char *indent, struct buffer *out)
 {
 	char *text = NULL;
 
+	/* libsmartcols 2.41 takes no account of wanted_width where nothing forces it to. */
+	scols_column_set_whint(scols_table_get_column(table->scols, table->columns - 1), last_width(table));
 	if (scols_print_table_to_string(table->scols, &text) || !text)
 		return -ENOMEM;
 	for (const char *line = text; *line;) {

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 """The installed package of `make deb`, in a clean room, where scripts/package/try-deb has just installed it: it started
-nothing, observes, goes on over an upgrade, and leaves nothing when purged.
+nothing, observes with what `discover` writes and nothing else, goes on over an upgrade, and leaves nothing when purged.
 
 These tests change the machine: they run only where MIRROR_OBSERVER_DEB names the package.
 """
@@ -15,7 +15,7 @@ import subprocess
 
 import pytest
 
-from harness import Client, Metrics, Pgpool, Process, cluster, configuration, wait_for
+from harness import Client, Metrics, Pgpool, Process, wait_for
 
 PACKAGE = os.environ.get("MIRROR_OBSERVER_DEB")
 CONFIG = "/etc/mirror-observer/observer.yaml"
@@ -93,9 +93,12 @@ def test_what_belongs_to_it_is_there():
     assert all(package["licenseConcluded"] != "NOASSERTION" for package in sbom["packages"])
 
 
-def test_it_observes_as_its_unit_says_and_goes_on_over_an_upgrade(stand, proxy):
+def test_what_discover_writes_is_enough_and_the_counters_outlive_an_upgrade(stand, proxy):
+    with Client(proxy) as client:
+        client.run("SELECT 1")
+        found = run("mirror-observer", "discover").stdout
     with open(CONFIG, "w", encoding="utf-8") as file:
-        json.dump(configuration([cluster(stand.primary, stand.mirror)], PIN), file)
+        file.write(found)
     service = Service(stand.directory)
     stand.reset_counts()
     before = service.counted()

@@ -237,7 +237,8 @@ def test_encrypted_connections_are_named(tmp_path):
             server.query("SELECT pg_reload_conf()")
         with open("/proc/self/comm", encoding="ascii") as file:
             comm = file.read().strip()
-        with harness.Observer(stand.directory, [harness.cluster(stand.primary, stand.mirror)], proxy={"comm": comm}) as observer:
+        with harness.Observer(stand.directory, [harness.cluster(stand.primary, stand.mirror)], proxy={"comm": comm},
+                              tls="off") as observer:
             def told():
                 with contextlib.ExitStack() as stack:
                     for server in (stand.primary, stand.mirror):

@@ -12,6 +12,12 @@ static bool is_unread(const struct conn *conn)
 	return session_transport(conn->session) == TRANSPORT_ENCRYPTED;
 }
 
+/* Its secret may still come: neither read nor known not to be. */
+static bool awaits_secret(const struct conn *conn)
+{
+	return conn->decrypt && decrypt_state(conn->decrypt) != DECRYPT_READS;
+}
+
 void report_state(struct conn *conn)
 {
 	int now = CONN_PLAIN;
@@ -20,7 +26,7 @@ void report_state(struct conn *conn)
 		now = -1;
 	else if (is_unread(conn))
 		now = CONN_ENCRYPTED;
-	else if (session_resyncing(conn->session))
+	else if (awaits_secret(conn) || session_resyncing(conn->session))
 		now = CONN_RESYNCING;
 	if (now == conn->counted)
 		return;

@@ -253,14 +253,17 @@ static void count_side(struct side *side)
 	}
 }
 
+/* An address or a database that carried statements lately is right, whoever else is connected elsewhere: a
+ * pool may be empty for a while, and another proxy have the same name. */
 static void explain_missing(const struct side *side, const struct side *opposite, struct diagnosis *out)
 {
 	const char *cluster = side->input->config->clusters[side->cluster].name,
 		   *name = side_names[side->target];
 	const struct elsewhere elsewhere = look_elsewhere(side->input);
+	bool carried = side->counted->statements > 0;
 	char text[ADDRESS_TEXT_MAX];
 
-	if (side->other_database)
+	if (side->other_database && !carried)
 		add(out, DIAGNOSIS_OTHER_DATABASE, side->cluster, true,
 		    "%s: the proxy's %llu connection%s to the %s's address %s %s to database %s, not %s: "
 		    "change "
@@ -268,7 +271,7 @@ static void explain_missing(const struct side *side, const struct side *opposite
 		    cluster, (unsigned long long)side->other_database, plural(side->other_database), name,
 		    address_text(side), side->other_database == 1 ? "is" : "are", side->other,
 		    side->endpoint->database, name, side->other);
-	else if (elsewhere.most)
+	else if (elsewhere.most && !carried)
 		add(out, DIAGNOSIS_OTHER_ADDRESS, side->cluster, true,
 		    "%s: your %s address %s has no connection; the proxy (%.15s, pid %u) is connected to %s "
 		    "(%llu "

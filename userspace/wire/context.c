@@ -299,7 +299,7 @@ static bool matters(const char *name, size_t len)
 static bool next_pair(const char **at, const char *end, size_t *name_len, const char **value,
 		      size_t *value_len)
 {
-	const char *nul = memchr(*at, 0, end - *at);
+	const char *nul = *at < end ? memchr(*at, 0, end - *at) : NULL; /* what is empty may be NULL */
 
 	if (!nul || nul == *at)
 		return false;

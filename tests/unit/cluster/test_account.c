@@ -51,6 +51,7 @@ static void requests_of_the_mirror_are_counted_by_outcome_and_failures_by_type(v
 	assert_int_equal(stats->failures.timeout, 1);
 	assert_int_equal(stats->failures.query_execution, 2);
 	assert_int_equal(failures(stats), stats->requests.failure);
+	f->sink.closed(f->sink.ctx, &mirror.view);
 }
 
 static void requests_of_the_primary_are_no_requests_of_the_mirror(void **state)
@@ -62,6 +63,7 @@ static void requests_of_the_primary_are_no_requests_of_the_mirror(void **state)
 	report_request(f, &primary, REQUEST_MIRRORED, OUTCOME_FAILURE, FAILURE_TIMEOUT);
 	assert_int_equal(cluster_counters(f, 0)->requests.failure, 0);
 	assert_int_equal(failures(cluster_counters(f, 0)), 0);
+	f->sink.closed(f->sink.ctx, &primary.view);
 }
 
 static void health_checks_and_upkeep_that_succeeds_are_counted_apart(void **state)
@@ -79,6 +81,7 @@ static void health_checks_and_upkeep_that_succeeds_are_counted_apart(void **stat
 	report_request(f, &mirror, REQUEST_UPKEEP, OUTCOME_FAILURE, FAILURE_QUERY_EXECUTION);
 	assert_int_equal(stats->upkeep_requests.value, 1);
 	assert_int_equal(stats->requests.failure, 1);
+	f->sink.closed(f->sink.ctx, &mirror.view);
 }
 
 static void the_threshold_hears_of_known_outcomes_only(void **state)
@@ -96,6 +99,7 @@ static void the_threshold_hears_of_known_outcomes_only(void **state)
 	assert_true(threshold_exceeded(f->threshold, 0, &name) == 0);
 	report_request(f, &mirror, REQUEST_MIRRORED, OUTCOME_FAILURE, FAILURE_TIMEOUT);
 	assert_true(threshold_exceeded(f->threshold, 0, &name) == 1);
+	f->sink.closed(f->sink.ctx, &mirror.view);
 }
 
 /* ---------------------------------------------------------------------------------------- connects */
@@ -158,6 +162,8 @@ static void statements_count_by_side_outcome_and_kind_and_their_time_if_the_outc
 	assert_int_equal(stats->mirror.duration.sum_us, 3000);
 	assert_int_equal(stats->primary.statements.success, 1);
 	assert_int_equal(stats->primary.duration.sum_us, 1);
+	f->sink.closed(f->sink.ctx, &mirror.view);
+	f->sink.closed(f->sink.ctx, &primary.view);
 }
 
 static void a_shared_primary_counts_in_each_of_its_clusters_and_a_mirror_in_one(void **state)
@@ -181,6 +187,8 @@ static void a_shared_primary_counts_in_each_of_its_clusters_and_a_mirror_in_one(
 		assert_int_equal(stats->mirror.bytes.recv, i * 9);
 		assert_int_equal(stats->mirror.bytes.send, 0);
 	}
+	f->sink.closed(f->sink.ctx, &primary.view);
+	f->sink.closed(f->sink.ctx, &mirror.view);
 }
 
 static void errors_and_notes_go_to_the_side_that_they_are_of(void **state)

@@ -158,7 +158,7 @@ enum contexts_answer contexts_compare(const struct contexts *contexts, uint32_t 
 		return CONTEXTS_UNKNOWN;
 	if (a == b || go_together(contexts, a, b))
 		return CONTEXTS_SAME;
-	if (x->settings == y->settings && (x->unseen || y->unseen))
+	if (x->settings == y->settings && (contexts->shared_starts <= 1 || x->unseen || y->unseen))
 		return CONTEXTS_SAME;
 	return CONTEXTS_DIFFER;
 }

@@ -97,6 +97,8 @@ static bool run_jobs(unsigned long jobs, unsigned long healthy, unsigned long si
 		int status;
 
 		wait(&status);
+		if (status)
+			printf("a job ended with status %d\n", status);
 		fine &= status == 0;
 	}
 	return fine;

@@ -186,6 +186,7 @@ static void sicken_way(struct world *w, uint64_t *r)
 		break;
 	case SICK_overload:
 		w->tenants = 0;
+		w->session_set = false;
 		w->block_share = 0;
 		w->clients = 8;
 		w->rate = 60 * w->clients; /* a third of what the primary bears, more than the mirror does */

@@ -117,8 +117,10 @@ def test_a_wrong_address_is_named_with_the_right_one(demo, side):
     cluster = harness.cluster(demo.primary, demo.mirror)
     cluster[side]["address"] = wrong
     count = len(backends(getattr(demo, side)))
+    # By its pid: the other tests' pgpool-II has the same name and more connections.
     metrics = named(demo, f"your {side} address {wrong} has no connection; the proxy (pgpool, pid ", 1, [cluster],
-                    also=f"is connected to {right} ({count} connections): if that is the {side}, change {side}.address to it")
+                    also=f"is connected to {right} ({count} connections): if that is the {side}, change {side}.address to it",
+                    proxy={"pid": demo.pgpool.process.pid})
     assert metrics.sum("mirror_observer_backend_connections", target=side) == 0
 
 

@@ -85,8 +85,13 @@ def parser_of(observer):
                 except OSError:
                     pass
         return found
-    keepers = children(observer.process.pid)
+    keepers = [child for child in children(observer.process.pid) if name_of(child) == "observer-parser"]
     return keepers, [worker for keeper in keepers for worker in children(keeper)]
+
+
+def name_of(process):
+    with open(f"/proc/{process}/comm", encoding="ascii") as file:
+        return file.read().strip()
 
 
 def without_waiting():

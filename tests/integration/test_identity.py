@@ -98,7 +98,7 @@ def test_other_servers_under_the_same_name_are_another_cluster(stand, pair, what
                 time.sleep(0.1)
             assert command("readiness", "--url", observer.url).returncode == NO_DATA
             found = checks(observer, NAME)[1]
-            assert found["mirrored"]["value"] is None and found["lag_p99"]["value"] is None, "there are no pairs"
+            assert not found["mirrored"]["value"] and found["lag_p99"]["value"] is None, "there are no pairs"
         reloaded(observer, cluster(stand.primary, stand.mirror))
         with observed_anew(observer, NAME):
             pass

@@ -46,6 +46,7 @@ static bool stay(struct membership *before, struct member *member)
 			continue;
 		*member = *old;
 		old->evidence = 0;
+		twins_moved(member->twins, &member->connection);
 		return true;
 	}
 	return false;

@@ -233,6 +233,16 @@ void twins_open(struct twins *twins, struct twins_connection *connection, enum m
 	*first = connection;
 }
 
+void twins_moved(struct twins *twins, struct twins_connection *connection)
+{
+	if (connection->previous)
+		connection->previous->next = connection;
+	else
+		twins->connections[connection->match.side] = connection;
+	if (connection->next)
+		connection->next->previous = connection;
+}
+
 void twins_close(struct twins *twins, struct twins_connection *connection)
 {
 	if (connection->previous)

@@ -37,7 +37,8 @@ struct twins_options {
 #define TWINS_UNPAIRED \
 	8 /* statements of a connection that are on their way and take no part in the matching */
 
-/* One connection's part in the comparison; zeroed before twins_open. Must not be moved while it is open. */
+/* One connection's part in the comparison; zeroed before twins_open. Whoever moves it
+ * while it is open says so by twins_moved. */
 struct twins_connection {
 	struct match_connection match;
 	struct contexts_place place;
@@ -72,6 +73,8 @@ void twins_set_queue_limit(struct twins *twins, uint32_t queue_limit);
 
 void twins_open(struct twins *twins, struct twins_connection *connection, enum match_side side,
 		const struct address *remote);
+/* An open connection was copied to this place; its old one is not looked at any more. */
+void twins_moved(struct twins *twins, struct twins_connection *connection);
 void twins_close(struct twins *twins, struct twins_connection *connection);
 void twins_sent(struct twins *twins, struct twins_connection *connection, const struct session_query *query);
 void twins_answered(struct twins *twins, struct twins_connection *connection,

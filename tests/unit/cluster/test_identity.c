@@ -14,6 +14,7 @@
 #include <netinet/tcp.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "support/cluster_stand.h"
 #include "support/scarce.h"
@@ -160,6 +161,36 @@ static void what_is_on_its_way_finds_its_twin_after_a_reload_of_another_cluster(
 	assert_int_equal(cluster_counters(f, 1)->unanswered.value, 0);
 	f->sink.closed(f->sink.ctx, &primary.view);
 	f->sink.closed(f->sink.ctx, &mirror.view);
+}
+
+static uint64_t unanswered(struct cluster_stand *f, size_t i, enum match_side side)
+{
+	return twins_unanswered(clusters_twins(f->clusters, i), side, f->now).statements;
+}
+
+/* The parts of a cluster's connections point to each other: each is found where a reload has moved it. */
+static void what_waits_for_an_answer_is_counted_once_after_any_reload(void **state)
+{
+	struct cluster_stand *f = *state;
+	struct cluster_side sides[3];
+	struct session_query asked[3];
+
+	for (size_t i = 0; i < 3; i++) {
+		cluster_side(&sides[i], TARGET_MIRROR, 1);
+		asked[i] = cluster_ask(f, &sides[i], i, "SELECT 1");
+	}
+	assert_true(cluster_reload(f, SETTINGS B A));
+	alarm(10); /* a circle has no end */
+	for (size_t i = 0; i < 3; i++) {
+		assert_int_equal(unanswered(f, 1, MATCH_MIRROR), 3 - i);
+		sides[i].view.role.clusters = 2;
+		cluster_answer(f, &sides[i], &asked[i]);
+	}
+	assert_int_equal(unanswered(f, 1, MATCH_MIRROR), 0);
+	for (size_t i = 0; i < 3; i++)
+		f->sink.closed(f->sink.ctx, &sides[(i + 1) % 3].view);
+	assert_int_equal(unanswered(f, 1, MATCH_MIRROR), 0);
+	alarm(0);
 }
 
 /* Memory that is freed may be given out again at the same place: a matcher is not known by it. */
@@ -316,6 +347,7 @@ int main(void)
 	    CLUSTER_TEST(two_clusters_that_exchange_their_names_know_nothing),
 	    CLUSTER_TEST(clusters_in_another_order_keep_what_is_known_of_each),
 	    CLUSTER_TEST(what_is_on_its_way_finds_its_twin_after_a_reload_of_another_cluster),
+	    CLUSTER_TEST(what_waits_for_an_answer_is_counted_once_after_any_reload),
 	    CLUSTER_TEST(a_connection_older_than_the_reload_has_no_part_in_what_begins_anew),
 	    CLUSTER_TEST(a_cluster_that_has_moved_begins_anew_and_keeps_its_counters),
 	    CLUSTER_TEST(a_counter_that_falls_makes_no_figure),

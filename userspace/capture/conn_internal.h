@@ -34,10 +34,11 @@ struct conn {
 	uint64_t last_ns;
 	uint64_t closing_since_ns;
 	enum closer closer;
-	int counted;      /* enum conn_state in the gauge, -1 = not counted */
-	bool established; /* or better: SYN answered */
-	bool attempting;  /* this attempt's result is still open */
-	bool asked;       /* the proxy has sent something */
+	int counted;       /* enum conn_state in the gauge, -1 = not counted */
+	bool established;  /* or better: SYN answered */
+	bool attempting;   /* this attempt's result is still open */
+	bool asked;        /* the proxy has sent something */
+	uint8_t tls_turns; /* of the handshake: the client's, the server's, and so on */
 	bool unix_domain;
 	bool half_closed; /* the proxy sends nothing more, and still reads */
 	bool ended;       /* the session is closed */
@@ -78,6 +79,8 @@ bool report_ignored(void *ctx, const char *text, size_t len);
 bool report_may_ignore(void *ctx, const char *text, size_t len, const char *tag);
 struct session_sink report_session(struct conn *conn);
 /* What stream has goes to the session, as it is or by way of decrypt. */
+/* Both sides went on with a handshake that cannot be looked into. */
+bool conn_tls_established(const struct conn *conn);
 struct stream_sink report_stream(struct conn *conn);
 
 #endif

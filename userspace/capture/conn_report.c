@@ -55,6 +55,18 @@ static void forget_attempt(struct conn *conn, uint64_t now_ns)
 	conn->owner->sink.request(conn->owner->sink.ctx, &conn->view, &unknown);
 }
 
+/* Of a start-up that was not seen to its end. TLS that ended before it could be read is no failure when both
+ * sides had gone on with it. */
+static enum conn_attempt unfinished(const struct conn *conn, enum session_end how)
+{
+	if (conn->decrypt && decrypt_state(conn->decrypt) != DECRYPT_READS &&
+	    decrypt_established(conn->decrypt))
+		return ATTEMPT_OK;
+	if (how == SESSION_END_SERVER)
+		return ATTEMPT_RESET;
+	return conn->asked ? ATTEMPT_ABANDONED : ATTEMPT_OK;
+}
+
 void report_end(struct conn *conn, enum session_end how, uint64_t now_ns)
 {
 	if (conn->ended)
@@ -65,9 +77,7 @@ void report_end(struct conn *conn, enum session_end how, uint64_t now_ns)
 	if (conn->attempting && session_resyncing(conn->session))
 		forget_attempt(conn, now_ns);
 	if (conn->established && conn->attempting)
-		report_attempt(conn, how == SESSION_END_SERVER ? ATTEMPT_RESET
-				     : conn->asked             ? ATTEMPT_ABANDONED
-							       : ATTEMPT_OK);
+		report_attempt(conn, unfinished(conn, how));
 	session_close(conn->session, how, now_ns);
 	conn->ended = true;
 	report_state(conn);

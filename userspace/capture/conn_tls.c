@@ -7,6 +7,10 @@
 #include "tls/decrypt.h"
 
 #define CLIENT_HELLO_RECORD 0x16
+#define GSSAPI_ACCEPTED     'G' /* to GSSENCRequest */
+/* ClientHello, the server's part, Finished, and what the server says to that: a client that refuses the
+ * server's certificate ends with the third. */
+#define TURNS_OF_HANDSHAKE 4
 
 _Static_assert((int)DECRYPT_CLIENT == DIRECTION_SEND && (int)DECRYPT_SERVER == DIRECTION_RECV,
 	       "directions are numbered alike");
@@ -55,12 +59,17 @@ static void on_unread(void *ctx, uint64_t len, enum decrypt_reason reason)
 	conn->owner->totals.unread_bytes[reason] += len;
 }
 
+bool conn_tls_established(const struct conn *conn)
+{
+	return conn->tls_turns >= TURNS_OF_HANDSHAKE || decrypt_established(conn->decrypt);
+}
+
 /* A handshake that cannot be looked into is taken to have succeeded when both sides went on with it. */
 static void on_given_up(void *ctx, enum decrypt_reason reason)
 {
 	struct conn *conn = ctx;
 
-	if (reason == DECRYPT_CIPHER || decrypt_established(conn->decrypt))
+	if (reason == DECRYPT_CIPHER || conn_tls_established(conn))
 		report_attempt(conn, ATTEMPT_OK);
 	conn->owner->sink.note(conn->owner->sink.ctx, &conn->view, NOTE_ENCRYPTED);
 	if (session_transport(conn->session) == TRANSPORT_ENCRYPTED)
@@ -94,6 +103,9 @@ static bool begin(struct conn *conn)
 static void through_tls(struct conn *conn, enum event_direction direction, const uint8_t *data, size_t len,
 			uint64_t time_ns, bool last)
 {
+	if (conn->tls_turns < TURNS_OF_HANDSHAKE &&
+	    (conn->tls_turns % 2 ? DIRECTION_RECV : DIRECTION_SEND) == direction)
+		conn->tls_turns++;
 	decrypt_bytes(conn->decrypt, (enum decrypt_direction)direction, data, len, time_ns, last,
 		      conn->process);
 }
@@ -102,9 +114,13 @@ static void through_tls(struct conn *conn, enum event_direction direction, const
 static void go_over(struct conn *conn, enum event_direction direction, const uint8_t *data, size_t len,
 		    uint64_t time_ns, bool last)
 {
+	bool gssapi = direction == DIRECTION_RECV && data[0] == GSSAPI_ACCEPTED;
+
 	if (!conn->owner->options.tls)
 		return;
-	if (!begin(conn)) {
+	if (gssapi && conn->attempting)
+		conn->owner->sink.note(conn->owner->sink.ctx, &conn->view, NOTE_ENCRYPTED);
+	if (gssapi || !begin(conn)) {
 		report_attempt(conn, ATTEMPT_OK);
 		return;
 	}

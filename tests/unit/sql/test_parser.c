@@ -17,8 +17,11 @@
 
 #include <cmocka.h>
 
+#include "base/clock.h"
 #include "rights/syscalls.h"
 #include "sql/parser.h"
+
+#define LONGEST_TICK_US 10000 /* CONFIG_HZ=100 */
 
 struct heard {
 	unsigned int count;
@@ -180,11 +183,19 @@ static void a_text_that_takes_too_long_is_answered_as_one_without_a_name(void **
 	struct parser *parser = start(1000); /* in fact the kernel's tick, 4 to 10 ms */
 	struct heard heard = {0};
 	char *text = slow_text();
+	uint64_t began = clock_us();
+	unsigned int i;
 
 	(void)state;
-	for (unsigned int i = 1; i <= 1000 && !parser_deaths(parser); i++) {
+	for (i = 1; i <= 1000 && !parser_deaths(parser); i++) {
 		assert_int_equal(ask(parser, i, text), 0);
 		assert_true(hear(parser, &heard, i));
+	}
+	if (!parser_deaths(parser) && (clock_us() - began) / i < LONGEST_TICK_US * 2) {
+		print_message("skipped: no text takes two ticks of the kernel's clock on this processor\n");
+		free(text);
+		parser_free(&parser);
+		skip();
 	}
 	assert_int_equal(parser_deaths(parser), 1);
 	assert_int_equal(heard.last.id, 0);

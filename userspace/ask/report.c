@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "ask/answer.h"
 #include "ask/table.h"
 #include "base/quantity.h"
 
@@ -43,26 +44,6 @@ static int verdict_of(const json_t *object, enum verdict *out)
 
 /* ------------------------------------------------------------------------------------------------ writing */
 
-/* No escape sequences for the terminal, and never half a UTF-8 character at the cut. */
-static void write_text(struct buffer *out, const char *text, size_t max)
-{
-	size_t shown = 0;
-
-	for (const unsigned char *at = (const unsigned char *)text; *at; at++) {
-		if ((*at & 0xc0) != 0x80 && shown++ == max) {
-			buffer_string(out, "...");
-			return;
-		}
-		/* C1 controls are two bytes: 0xc2, then 0x80 to 0x9f. */
-		if (*at < 0x20 || *at == 0x7f)
-			buffer_string(out, "?");
-		else if (*at == 0xc2 && at[1] >= 0x80 && at[1] <= 0x9f)
-			buffer_string(out, "?"), at++;
-		else
-			buffer_append(out, at, 1);
-	}
-}
-
 static const char *figure(char text[96], const char *sign, double value, const char *unit)
 {
 	char shown[QUANTITY_MAX];
@@ -89,9 +70,9 @@ static int add_check(struct table *table, const json_t *check, enum verdict verd
 	char value[96], wanted[96];
 	int err;
 
-	write_text(&name, text_of(check, "name"), 63);
-	write_text(&unit, text_of(check, "unit"), 16);
-	write_text(&reason, verdict == VERDICT_READY ? "" : text_of(check, "reason"), 400);
+	answer_plain(&name, text_of(check, "name"), 63);
+	answer_plain(&unit, text_of(check, "unit"), 16);
+	answer_plain(&reason, verdict == VERDICT_READY ? "" : text_of(check, "reason"), 400);
 	buffer_append(&name, "", 1);
 	buffer_append(&unit, "", 1);
 	buffer_append(&reason, "", 1);
@@ -159,7 +140,7 @@ static void write_headline(struct buffer *out, const json_t *cluster, const json
 	size_t bad = count_checks(checks, VERDICT_NOT_READY);
 	size_t open = count_checks(checks, VERDICT_INSUFFICIENT_DATA);
 
-	write_text(out, text_of(cluster, "name"), 63);
+	answer_plain(out, text_of(cluster, "name"), 63);
 	if (verdict == VERDICT_READY)
 		buffer_printf(out, ": READY. All %zu checks pass.\n\n", json_array_size(checks));
 	else if (verdict == VERDICT_NOT_READY)
@@ -243,11 +224,11 @@ int report_readiness(struct buffer *out, const char *json, enum verdict *worst)
 static void write_statement(struct buffer *out, const json_t *statement)
 {
 	buffer_string(out, "  ");
-	write_text(out, text_of(statement, "fingerprint"), 16);
+	answer_plain(out, text_of(statement, "fingerprint"), 16);
 	buffer_string(out, "  ");
-	write_text(out, text_of(statement, "reason"), 200);
+	answer_plain(out, text_of(statement, "reason"), 200);
 	buffer_string(out, "\n      ");
-	write_text(out, text_of(statement, "text"), STATEMENT_WIDTH);
+	answer_plain(out, text_of(statement, "text"), STATEMENT_WIDTH);
 	buffer_string(out, "\n");
 }
 
@@ -272,7 +253,7 @@ static int one_list(void *ctx, const json_t *cluster)
 			break;
 		if (shown == 1) {
 			buffer_string(report->out, "\nStatements in the way on ");
-			write_text(report->out, text_of(cluster, "name"), 63);
+			answer_plain(report->out, text_of(cluster, "name"), 63);
 			buffer_string(report->out, ", worst first:\n");
 		}
 		write_statement(report->out, statement);

@@ -170,11 +170,20 @@ def test_a_flood_of_scrapes_costs_less_than_rendering_each(served, connect):
     (b"TRACE / HTTP/1.1\r\nHost: localhost\r\n\r\n", 405),
     (b"GET /../../etc/passwd HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", 404),
     (b"GET /metrics HTTP/1.1\r\nHost: rebound.example\r\n\r\n", 421),
-    (b"GET http://rebound.example/metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", 404),
+    (b"GET http://rebound.example/metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", 421),
+    (b"GET http://localhost/metrics HTTP/1.1\r\nHost: rebound.example\r\nConnection: close\r\n\r\n", 421),
+    (b"GET http://localhost:9/nowhere HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", 404),
+    (b"POST http://localhost/metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", 405),
 ], ids=lambda value: value[:24].decode() if isinstance(value, bytes) else None)
 def test_what_is_not_served_is_refused(served, connect, request_line, expected):
     assert status(connect(request_line)) == expected
     scrape_within(served, 1)
+
+
+@pytest.mark.parametrize("target", [b"http://localhost/-/healthy", b"HTTP://127.0.0.1:1/-/healthy?a=b", b"http://[::1]"])
+def test_a_target_in_absolute_form_is_served(served, connect, target):
+    """RFC 9112, 3.2.2: every server has to understand it; forward proxies and some libraries send it."""
+    assert status(connect(b"GET " + target + b" HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")) == 200
 
 
 @pytest.mark.parametrize("garbage", [b"\0" * 10000, b"\xff\xfe" * 5000, b"\r\n" * 10000, b"\x16\x03\x01\x02\x00\x01\x00",

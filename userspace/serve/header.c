@@ -164,14 +164,10 @@ static bool cut_port(struct slice *host)
 	return true;
 }
 
-bool header_host_is_local(const char *host, const char *hostname)
+static bool is_local(struct slice name, const char *hostname)
 {
 	static const char below[] = ".localhost";
-	struct slice name;
 
-	if (!host)
-		return true;
-	name = trim(host, host + strlen(host));
 	if (!cut_port(&name))
 		return false;
 	if (name.len > 2 && name.s[0] == '[' && name.s[name.len - 1] == ']')
@@ -180,4 +176,39 @@ bool header_host_is_local(const char *host, const char *hostname)
 	    strncasecmp(name.s + name.len - (sizeof(below) - 1), below, sizeof(below) - 1) == 0)
 		return true;
 	return is_address(name) || equals(name, "localhost") || (*hostname && equals(name, hostname));
+}
+
+bool header_host_is_local(const char *host, const char *hostname)
+{
+	return !host || is_local(trim(host, host + strlen(host)), hostname);
+}
+
+/* What stands between "http://" and the path; s is NULL when the target is not in absolute-form. */
+static struct slice authority_of(const char *target)
+{
+	static const char *const schemes[] = {"http://", "https://"};
+
+	for (size_t i = 0; i < sizeof(schemes) / sizeof(*schemes); i++) {
+		size_t len = strlen(schemes[i]);
+
+		if (strncasecmp(target, schemes[i], len) == 0)
+			return (struct slice){target + len, strcspn(target + len, "/?#")};
+	}
+	return (struct slice){NULL, 0};
+}
+
+const char *header_target_path(const char *target)
+{
+	struct slice authority = authority_of(target);
+
+	if (!authority.s)
+		return target;
+	return authority.s[authority.len] == '/' ? authority.s + authority.len : "/";
+}
+
+bool header_target_is_local(const char *target, const char *hostname)
+{
+	struct slice authority = authority_of(target);
+
+	return !authority.s || (!memchr(authority.s, '@', authority.len) && is_local(authority, hostname));
 }

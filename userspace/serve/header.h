@@ -21,4 +21,17 @@ bool header_wants_openmetrics(const char *accept);
  */
 bool header_host_is_local(const char *host, const char *hostname);
 
+/*
+ * The path of a request's target. A target in absolute-form, "http://host:port/path", has to be understood by
+ * every server (RFC 9112, 3.2.2); its path begins after the authority and is "/" when nothing follows. Any
+ * other target is returned as it is. The result lives as long as `target`.
+ */
+const char *header_target_path(const char *target);
+
+/*
+ * False when the target is in absolute-form and its authority is not this machine, by the rule of
+ * header_host_is_local, or names a user.
+ */
+bool header_target_is_local(const char *target, const char *hostname);
+
 #endif

@@ -250,15 +250,16 @@ static bool refused_method(struct http *http, struct MHD_Connection *connection,
 
 /* What is refused by its headers alone. Returns false when the request may go on. */
 static bool refused(struct http *http, struct MHD_Connection *connection, const char *method,
-		    const char *path, enum MHD_Result *result)
+		    const char *target, enum MHD_Result *result)
 {
 	const char *host = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Host");
 
-	if (refused_method(http, connection, method, path, result))
+	if (refused_method(http, connection, method, header_target_path(target), result))
 		return true;
 	if (has_body(connection))
 		*result = refuse(connection, MHD_HTTP_CONTENT_TOO_LARGE, "Requests have no body here.\n");
-	else if (http->listener.loopback && !header_host_is_local(host, http->hostname))
+	else if (http->listener.loopback && !(header_host_is_local(host, http->hostname) &&
+					      header_target_is_local(target, http->hostname)))
 		*result =
 		    refuse(connection, MHD_HTTP_MISDIRECTED_REQUEST,
 			   "Use the address or localhost: this Host is not known to be this machine.\n");
@@ -283,7 +284,7 @@ static enum MHD_Result on_request(void *ctx, struct MHD_Connection *connection, 
 			clients_move(http->clients, client, CLIENT_SERVING, clock_ms());
 		return refused(http, connection, method, url, &result) ? result : MHD_YES;
 	}
-	return *upload_len ? MHD_NO : answer(http, connection, url);
+	return *upload_len ? MHD_NO : answer(http, connection, header_target_path(url));
 }
 
 static void on_completed(void *ctx, struct MHD_Connection *connection, void **seen,

@@ -367,6 +367,38 @@ static void test_only_names_of_this_machine_are_local(void **state)
 	assert_false(header_host_is_local("", ""));
 }
 
+static void test_a_target_in_absolute_form_is_its_path_on_its_host(void **state)
+{
+	static const struct {
+		const char *target, *path;
+		bool local;
+	} cases[] = {
+	    {"/metrics", "/metrics", true},
+	    {"*", "*", true},
+	    {"", "", true},
+	    {"http://localhost/metrics", "/metrics", true},
+	    {"HTTP://127.0.0.1:10432/a/b", "/a/b", true},
+	    {"https://[::1]:1/", "/", true},
+	    {"http://box", "/", true},
+	    {"http://box:9?a=b/c", "/", true},
+	    {"http://evil.example/metrics", "/metrics", false},
+	    {"http://", "/", false},
+	    {"http:///metrics", "/metrics", false},
+	    {"http://localhost:80@evil.example/", "/", false},
+	    {"http://someone@a.localhost/", "/", false},
+	    {"http://localhost.evil.example", "/", false},
+	    {"http:/metrics", "http:/metrics", true}, /* not that form: no such path */
+	    {"/http://evil.example/", "/http://evil.example/", true},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		assert_string_equal(header_target_path(cases[i].target), cases[i].path);
+		if (header_target_is_local(cases[i].target, "box") != cases[i].local)
+			fail_msg("%s", cases[i].target);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -385,6 +417,7 @@ int main(void)
 	    cmocka_unit_test(test_openmetrics_is_given_when_asked_for_by_name),
 	    cmocka_unit_test(test_the_text_format_is_given_otherwise),
 	    cmocka_unit_test(test_only_names_of_this_machine_are_local),
+	    cmocka_unit_test(test_a_target_in_absolute_form_is_its_path_on_its_host),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

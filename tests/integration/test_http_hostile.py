@@ -242,18 +242,26 @@ def test_the_page_needs_nothing_from_elsewhere(served):
         assert set(re.findall(r"https?:[^\"' ]+", content)) <= {"http://www.w3.org/2000/svg"}
 
 
-def test_few_open_files_mean_fewer_connections_not_a_failure():
+@pytest.mark.parametrize("files", (24, 40, 64, 420))
+def test_few_open_files_mean_fewer_connections_not_a_failure(files):
+    """What the process has open already counts: idle connections never take the last descriptor from a scrape."""
     binary = Exposition("app")
     binary.stop()
-    limited = subprocess.Popen(["prlimit", "--nofile=420:420", binary.process.args[0], "app"], stdin=subprocess.PIPE,
+    limited = subprocess.Popen(["prlimit", f"--nofile={files}:{files}", binary.process.args[0], "app"], stdin=subprocess.PIPE,
                                stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:
         port = int(limited.stdout.readline().split()[1])
-        connections = [socket.create_connection(("127.0.0.1", port)) for _ in range(500)]
+        idle = []
+        for _ in range(500 if files > 64 else 100):  # at once, then one after the other
+            idle.append(socket.create_connection(("127.0.0.1", port)))
+        for _ in range(20):
+            idle.append(socket.create_connection(("127.0.0.1", port), timeout=2))
+            idle[-1].sendall(LAST.replace(b"Connection: close\r\n", b""))
+            assert idle[-1].recv(100).startswith(b"HTTP/1.1 200")
         with socket.create_connection(("127.0.0.1", port), timeout=2) as scrape:
             scrape.sendall(GET)
             assert scrape.recv(100).startswith(b"HTTP/1.1 200")
-        for connection in connections:
+        for connection in idle:
             connection.close()
     finally:
         _, errors = limited.communicate(timeout=10)

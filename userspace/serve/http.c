@@ -7,17 +7,17 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/files.h"
 #include "base/log.h"
 #include "serve/header.h"
 #include "serve/listener.h"
 #include "serve/stream.h"
 
 #define SPARE_CONNECTIONS 128 /* accepted before those that were cut for them are closed */
-#define OTHER_FILES       256 /* descriptors that the rest of the process may need */
+#define OTHER_FILES       256 /* descriptors that the rest of the process may open later */
 #define ACCEPT_MAX        2048
 
 struct route {
@@ -333,35 +333,31 @@ __attribute__((format(printf, 2, 0))) static void on_log(void *ctx, const char *
 
 /* -------------------------------------------------------------------------------------------- opening */
 
-/* Returns the descriptors that the process may open, after raising the soft limit towards `wanted`. */
-static unsigned int raise_files(unsigned int wanted)
+static unsigned int at_most(unsigned int value, unsigned int limit)
 {
-	struct rlimit limit;
-
-	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
-		return wanted;
-	if (limit.rlim_cur < wanted) {
-		limit.rlim_cur = limit.rlim_max < wanted ? limit.rlim_max : wanted;
-		if (setrlimit(RLIMIT_NOFILE, &limit) < 0)
-			getrlimit(RLIMIT_NOFILE, &limit);
-	}
-	return limit.rlim_cur < wanted ? (unsigned int)limit.rlim_cur : wanted;
+	return value < limit ? value : limit;
 }
 
-static struct clients_limits fit_limits(const struct clients_limits *wanted)
+/* Shares among connections what the process may still open, so that a newcomer can always be accepted. */
+static struct clients_limits fit_limits(const struct clients_limits *wanted, unsigned int *spare)
 {
 	struct clients_limits limits = wanted ? *wanted : clients_default_limits;
-	unsigned int need = limits.total + SPARE_CONNECTIONS + OTHER_FILES;
-	unsigned int files = raise_files(need);
+	int now_open = files_open();
+	unsigned int used = now_open < 0 ? OTHER_FILES : (unsigned int)now_open;
+	unsigned int need = used + OTHER_FILES + SPARE_CONNECTIONS + limits.total + limits.streaming;
+	unsigned int files = files_allow(need);
+	unsigned int share = files > used ? (files - used) / 4 : 0; /* the first is for the rest of us */
 
+	*spare = SPARE_CONNECTIONS;
 	if (files >= need)
 		return limits;
-	limits.total =
-	    files > SPARE_CONNECTIONS + OTHER_FILES + 16 ? files - SPARE_CONNECTIONS - OTHER_FILES : 16;
-	if (limits.per_address > limits.total * 3 / 4)
-		limits.per_address = limits.total * 3 / 4;
-	log_warning("http: only %u files may be open (RLIMIT_NOFILE), serving %u connections at once", files,
-		    limits.total);
+	share = share ? share : 1;
+	*spare = at_most(share, SPARE_CONNECTIONS);
+	limits.streaming = at_most(share, limits.streaming);
+	limits.total = at_most(share, limits.total);
+	limits.per_address = at_most(limits.per_address, limits.total * 3 / 4 + 1);
+	log_warning("http: only %u files may be open (RLIMIT_NOFILE), %u are, serving %u connections at once",
+		    files, used, limits.total);
 	return limits;
 }
 
@@ -391,11 +387,12 @@ int http_new(struct http **out, const struct http_options *options)
 {
 	struct http *http = calloc(1, sizeof(*http));
 	struct clients_limits limits;
+	unsigned int spare;
 	int rc;
 
 	if (!http)
 		return -ENOMEM;
-	limits = fit_limits(options->limits);
+	limits = fit_limits(options->limits, &spare);
 	rc = clients_new(&http->clients, &limits);
 	if (rc == 0)
 		rc = streams_new(&http->streams);
@@ -403,7 +400,7 @@ int http_new(struct http **out, const struct http_options *options)
 		rc = listener_open(&http->listener, options->host, options->port, error_text,
 				   sizeof(error_text));
 	if (rc == 0) {
-		rc = start(http, limits.total + SPARE_CONNECTIONS);
+		rc = start(http, limits.total + limits.streaming + spare);
 		if (rc < 0)
 			snprintf(error_text, sizeof(error_text), "libmicrohttpd could not start");
 	}

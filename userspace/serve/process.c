@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 #include "serve/process.h"
 
-#include <dirent.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
+
+#include "base/files.h"
 
 static bool read_line(const char *path, char *buf, int len)
 {
@@ -71,17 +72,12 @@ static void write_memory(struct exposition *x)
 
 static void write_fds(struct exposition *x)
 {
-	DIR *dir = opendir("/proc/self/fd");
+	int count = files_open();
 	struct rlimit limit;
-	uint64_t count = 0;
-	struct dirent *entry;
 
-	if (dir) {
-		while ((entry = readdir(dir)) != NULL)
-			count += entry->d_name[0] != '.';
-		closedir(dir);
+	if (count >= 0) {
 		exposition_family(x, "process_open_fds", EXPOSITION_GAUGE, "Open file descriptors");
-		exposition_integer(x, NO_LABELS, count - 1); /* without the one that counted */
+		exposition_integer(x, NO_LABELS, count);
 	}
 	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
 		return;

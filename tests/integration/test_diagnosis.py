@@ -124,12 +124,14 @@ def test_a_wrong_address_is_named_with_the_right_one(demo, side):
     assert metrics.sum("mirror_observer_backend_connections", target=side) == 0
 
 
+@pytest.mark.usefixtures("stand")  # a second pgpool-II of the same name, with more connections
 def test_a_host_name_that_stands_for_something_else_is_named(demo):
     cluster = harness.cluster(demo.primary, demo.mirror)
     cluster["mirror"]["address"] = f"localhost:{free_port()}"
     named(demo, f"is connected to {demo.mirror.address}", 1, [cluster])
 
 
+@pytest.mark.usefixtures("stand")
 def test_ipv6_where_the_proxy_uses_ipv4_is_named(demo):
     cluster = harness.cluster(demo.primary, demo.mirror)
     cluster["mirror"]["address"] = f"[::1]:{demo.mirror.port}"

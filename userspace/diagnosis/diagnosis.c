@@ -106,43 +106,6 @@ static const char *plural(uint64_t count)
 	return count == 1 ? "" : "s";
 }
 
-/* The proxy's connections to what the configuration does not name. */
-struct elsewhere {
-	const struct survey *most; /* one of those to the endpoint with the most; NULL = there are none */
-	uint64_t count;            /* of these */
-	size_t endpoints;
-};
-
-static uint64_t count_to(const struct diagnosis_input *input, const struct survey *endpoint)
-{
-	uint64_t count = 0;
-
-	for (size_t i = 0; i < input->group_count; i++)
-		if (input->groups[i].found.of_proxy && same_endpoint(&input->groups[i].found, endpoint))
-			count += input->groups[i].count;
-	return count;
-}
-
-static struct elsewhere look_elsewhere(const struct diagnosis_input *input)
-{
-	struct elsewhere out = {0};
-
-	for (size_t i = 0; i < input->group_count; i++) {
-		const struct survey *found = &input->groups[i].found;
-		uint64_t count;
-
-		if (!found->of_proxy || is_configured(input, found))
-			continue;
-		count = count_to(input, found);
-		out.endpoints += !out.most || !same_endpoint(out.most, found);
-		if (count > out.count) {
-			out.most = found;
-			out.count = count;
-		}
-	}
-	return out;
-}
-
 static bool of_others(const struct diagnosis_input *input, const struct survey *found)
 {
 	return !found->of_proxy && is_configured(input, found);
@@ -253,16 +216,74 @@ static void count_side(struct side *side)
 	}
 }
 
+/* The proxy's connections to what the configuration does not name. */
+struct elsewhere {
+	const struct survey *most; /* one of those to the endpoint with the most; NULL = there are none */
+	uint64_t count;            /* of these */
+	size_t endpoints;
+};
+
+static uint64_t count_to(const struct diagnosis_input *input, const struct survey *endpoint)
+{
+	uint64_t count = 0;
+
+	for (size_t i = 0; i < input->group_count; i++)
+		if (input->groups[i].found.of_proxy && same_endpoint(&input->groups[i].found, endpoint))
+			count += input->groups[i].count;
+	return count;
+}
+
+/* Do the processes of that group have connections to this side as well? */
+static bool serves_side(const struct side *side, const struct diagnosis_group *group)
+{
+	const struct diagnosis_input *input = side->input;
+
+	for (size_t i = 0; i < input->group_count; i++) {
+		const struct diagnosis_group *other = &input->groups[i];
+		const struct role role = diagnosis_role(input->classify, other);
+
+		if (group->company[i / 64] >> (i % 64) & 1 && is_of_side(side, &role, &other->found))
+			return true;
+	}
+	return false;
+}
+
+/* Several proxies may have one name: who serves the opposite side is the one that is meant, whatever the
+ * number of its connections. */
+static struct elsewhere look_elsewhere(const struct side *opposite, bool of_those_that_serve_it)
+{
+	const struct diagnosis_input *input = opposite->input;
+	struct elsewhere out = {0};
+
+	for (size_t i = 0; i < input->group_count; i++) {
+		const struct survey *found = &input->groups[i].found;
+		uint64_t count;
+
+		if (!found->of_proxy || is_configured(input, found) ||
+		    (of_those_that_serve_it && !serves_side(opposite, &input->groups[i])))
+			continue;
+		count = count_to(input, found);
+		out.endpoints += !out.most || !same_endpoint(out.most, found);
+		if (count > out.count) {
+			out.most = found;
+			out.count = count;
+		}
+	}
+	return out;
+}
+
 /* An address or a database that carried statements lately is right, whoever else is connected elsewhere: a
  * pool may be empty for a while, and another proxy have the same name. */
 static void explain_missing(const struct side *side, const struct side *opposite, struct diagnosis *out)
 {
 	const char *cluster = side->input->config->clusters[side->cluster].name,
 		   *name = side_names[side->target];
-	const struct elsewhere elsewhere = look_elsewhere(side->input);
+	struct elsewhere elsewhere = look_elsewhere(opposite, true);
 	bool carried = side->counted->statements > 0;
 	char text[ADDRESS_TEXT_MAX];
 
+	if (!elsewhere.most)
+		elsewhere = look_elsewhere(opposite, false);
 	if (side->other_database && !carried)
 		add(out, DIAGNOSIS_OTHER_DATABASE, side->cluster, true,
 		    "%s: the proxy's %llu connection%s to the %s's address %s %s to database %s, not %s: "

@@ -20,12 +20,15 @@
 #define DIAGNOSIS_DATABASE_MAX 64
 #define DIAGNOSIS_TEXT_MAX     480
 #define DIAGNOSIS_MAX          64 /* findings; the rest is left out */
+#define DIAGNOSIS_GROUPS_MAX   256
 
 /* Open connections that processes of one name have made, with the same destination and database. */
 struct diagnosis_group {
 	struct survey found;                   /* one of them */
 	char database[DIAGNOSIS_DATABASE_MAX]; /* "" = not known */
 	uint64_t count;
+	/* A bit for each group, by its place in the list, in which one of this one's processes is too. */
+	uint64_t company[DIAGNOSIS_GROUPS_MAX / 64];
 };
 
 /* What was counted of one side of a cluster. */

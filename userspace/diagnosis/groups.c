@@ -20,12 +20,17 @@ struct startup {
 	bool fits; /* one of them did */
 };
 
+/* A process and a group that one of its connections is in. */
+struct member {
+	uint32_t pid, group;
+};
+
 struct groups {
 	struct startup startups[STARTUPS_MAX];
 	size_t startup_count;
 	struct survey *found;
 	size_t count, capacity;
-	struct diagnosis_group groups[GROUPS_MAX];
+	struct diagnosis_group groups[DIAGNOSIS_GROUPS_MAX];
 	size_t group_count, processes, titles;
 	uint64_t listening[65536 / 64];
 };
@@ -147,21 +152,46 @@ static bool is_in(const struct diagnosis_group *group, const struct survey *foun
 	       strcmp(one->path, found->path) == 0 && strcmp(group->database, database) == 0;
 }
 
-static void put(struct groups *groups, const struct survey *found, const char *database)
+/* Returns the group's place, DIAGNOSIS_GROUPS_MAX where there is none left. */
+static size_t put(struct groups *groups, const struct survey *found, const char *database)
 {
 	struct diagnosis_group *group = groups->groups;
 
 	while (group < groups->groups + groups->group_count && !is_in(group, found, database))
 		group++;
-	if (group == groups->groups + GROUPS_MAX)
-		return;
+	if (group == groups->groups + DIAGNOSIS_GROUPS_MAX)
+		return DIAGNOSIS_GROUPS_MAX;
 	if (group == groups->groups + groups->group_count) {
 		groups->group_count++;
-		group->found = *found;
-		group->count = 0;
+		*group = (struct diagnosis_group){.found = *found};
 		snprintf(group->database, sizeof(group->database), "%s", database);
 	}
 	group->count++;
+	return group - groups->groups;
+}
+
+static int by_process(const void *a, const void *b)
+{
+	const struct member *x = a, *y = b;
+
+	return x->pid < y->pid ? -1 : x->pid > y->pid;
+}
+
+/* Which groups have a process in common: a bit each. */
+static void keep_company(struct groups *groups, struct member *members, size_t count)
+{
+	size_t end;
+
+	qsort(members, count, sizeof(*members), by_process);
+	for (size_t i = 0; i < count; i = end) {
+		uint64_t of_process[DIAGNOSIS_GROUPS_MAX / 64] = {0};
+
+		for (end = i; end < count && members[end].pid == members[i].pid; end++)
+			of_process[members[end].group / 64] |= 1ull << (members[end].group % 64);
+		for (size_t k = i; k < end; k++)
+			for (size_t w = 0; w < DIAGNOSIS_GROUPS_MAX / 64; w++)
+				groups->groups[members[k].group].company[w] |= of_process[w];
+	}
 }
 
 /* Several processes may hold one socket: the proxy's own before others'. */
@@ -225,7 +255,9 @@ void groups_add(void *ctx, const struct survey *found)
 
 void groups_finish(struct groups *groups)
 {
+	struct member *members = calloc(groups->count + 1, sizeof(*members));
 	char database[DIAGNOSIS_DATABASE_MAX];
+	size_t count = 0, group;
 
 	groups->processes = count_processes(groups);
 	qsort(groups->found, groups->count, sizeof(*groups->found), by_socket);
@@ -235,8 +267,13 @@ void groups_finish(struct groups *groups)
 		if ((i && found->sock == found[-1].sock) || !is_outgoing(groups, found))
 			continue;
 		find_database(groups, found, database);
-		put(groups, found, database);
+		group = put(groups, found, database);
+		if (members && group < DIAGNOSIS_GROUPS_MAX)
+			members[count++] = (struct member){.pid = found->pid, .group = group};
 	}
+	if (members)
+		keep_company(groups, members, count);
+	free(members);
 }
 
 const struct diagnosis_group *groups_list(const struct groups *groups, size_t *count)

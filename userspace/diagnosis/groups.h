@@ -14,8 +14,6 @@
 
 #include "diagnosis/diagnosis.h"
 
-#define GROUPS_MAX 256
-
 struct groups;
 
 int groups_new(struct groups **out);

@@ -70,6 +70,16 @@ static void connect_to(struct fixture *f, const char *comm, const char *to, int 
 	}
 }
 
+static void connect_from(struct fixture *f, uint32_t pid, const char *to, int count)
+{
+	while (count--) {
+		struct survey found = survey_to(f, "pgdog", to, TCP_ESTABLISHED);
+
+		found.pid = pid;
+		groups_add(f->groups, &found);
+	}
+}
+
 static const struct diagnosis *look(struct fixture *f)
 {
 	struct diagnosis_input input = {
@@ -122,6 +132,31 @@ static void a_wrong_address_is_named_with_the_one_that_most_connections_go_to(vo
 	       "your mirror address " MIRROR
 	       " has no connection; the proxy (pgdog, pid 7) is connected to 10.0.2.26:5432 "
 	       "(4 connections) and others");
+	end(&f);
+}
+
+static void of_two_proxies_of_one_name_that_which_serves_the_other_side_is_meant(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	configure(&f, ONE);
+	connect_from(&f, 100, "10.0.9.1:5432", 50); /* another proxy, busier, first and last */
+	connect_from(&f, 201, PRIMARY, 2);          /* ours: several processes */
+	connect_from(&f, 202, PRIMARY, 1);
+	connect_from(&f, 202, "10.0.2.26:5432", 1);
+	connect_from(&f, 203, "10.0.2.26:5432", 1);
+	connect_from(&f, 100, "10.0.9.2:5432", 60);
+	expect(look(&f), 0, DIAGNOSIS_OTHER_ADDRESS, true,
+	       "pid 202) is connected to 10.0.2.26:5432 (2 connections): if that is the mirror");
+	end(&f);
+
+	/* Both sides wrong: then nothing but the number tells. */
+	configure(&f, ONE);
+	connect_from(&f, 100, "10.0.9.1:5432", 5);
+	connect_from(&f, 201, "10.0.2.26:5432", 6);
+	expect(look(&f), 0, DIAGNOSIS_OTHER_ADDRESS, true,
+	       "pid 201) is connected to 10.0.2.26:5432 (6 connections) and others");
 	end(&f);
 }
 
@@ -258,6 +293,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(nothing_is_said_of_what_fits),
 	    cmocka_unit_test(a_wrong_address_is_named_with_the_one_that_most_connections_go_to),
+	    cmocka_unit_test(of_two_proxies_of_one_name_that_which_serves_the_other_side_is_meant),
 	    cmocka_unit_test(one_right_and_one_wrong_cluster_are_told_apart),
 	    cmocka_unit_test(who_is_connected_to_both_sides_is_taken_for_the_proxy),
 	    cmocka_unit_test(a_database_is_taken_from_the_start_up_packets_that_fitted_nothing),

@@ -37,6 +37,7 @@ struct http {
 	size_t route_count;
 	struct listener listener; /* its descriptor belongs to the daemon */
 	int epoll_fd;
+	bool closed; /* a connection, in the last run of MHD: it may have room again */
 	char hostname[256];
 };
 
@@ -310,6 +311,7 @@ static void on_connection(void *ctx, struct MHD_Connection *connection, void **c
 		if (*client)
 			clients_remove(http->clients, *client);
 		*client = NULL;
+		http->closed = true;
 		return;
 	}
 	info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
@@ -465,9 +467,10 @@ int http_timeout(struct http *http)
 	int timeout = clients_timeout(http->clients, clock_ms());
 	MHD_UNSIGNED_LONG_LONG mhd;
 
-	/* After closing connections MHD listens again only in its next run, which no event announces. */
-	if (clients_count(http->clients, CLIENT_CUT) && (timeout < 0 || timeout > 10))
-		timeout = 10;
+	/* MHD, at its limit, listens again only in the run after that which closed connections, and no event
+	 * announces it. */
+	if (http->closed)
+		return 0;
 	if (MHD_get_timeout(http->daemon, &mhd) == MHD_YES && (timeout < 0 || mhd < (unsigned int)timeout))
 		timeout = (int)mhd;
 	return timeout;
@@ -476,6 +479,7 @@ int http_timeout(struct http *http)
 void http_run(struct http *http)
 {
 	clients_sweep(http->clients, clock_ms());
+	http->closed = false;
 	MHD_run(http->daemon);
 }
 

@@ -89,6 +89,14 @@ static void refresh(void *ctx)
 		observation_sync(d->observation);
 }
 
+static void refresh_briefly(void *ctx)
+{
+	struct daemon *d = ctx;
+
+	if (d->observation)
+		observation_refresh(d->observation);
+}
+
 /* ----------------------------------------------------------------------------------------------------------
  * run time */
 
@@ -98,8 +106,7 @@ static void each_second(void *ctx, uint32_t what)
 
 	(void)what;
 	threshold_tick(d->threshold, observation_now_us());
-	if (d->observation)
-		observation_sync(d->observation);
+	refresh_briefly(d);
 }
 
 static void measure(void *ctx, uint64_t ns)
@@ -248,6 +255,7 @@ static int start_service(struct daemon *d)
 						.observer_only = !d->config->mirror_metrics_enabled,
 						.clusters = observed_clusters,
 						.refresh = refresh,
+						.refresh_briefly = refresh_briefly,
 						.attach_mode = attach_mode,
 						.not_ready = not_ready,
 						.diagnosis = diagnosis,

@@ -15,6 +15,9 @@
  * scrape drains it first. Fewer wake-ups cost less than fresher figures are worth: docs/performance.md.
  */
 #define TICK_US 100000
+/* Of one pass of the loop for records: what else waits is not kept longer by a flood; but not for ever. */
+#define DRAIN_NS       3000000ull
+#define TICK_LATEST_NS 1000000000ull
 
 #define CLIENTS_WALK_NS 10000000ull /* a walk over open files that takes longer is made less often */
 
@@ -54,20 +57,33 @@ static void on_record(void *ctx, const struct event *event)
 	conns_event(o->conns, event);
 }
 
-static void drain(struct observation *o)
+static void drain_until(struct observation *o, uint64_t end_ns)
 {
 	int n;
 
 	reading_drain(o->reading);
-	n = probe_drain(o->probe, on_record, o);
+	n = probe_drain(o->probe, on_record, o, end_ns);
 	if (n < 0)
 		log_error("reading the ring buffer: %s", strerror(-n));
+	else if (o->rest && probe_has_more(o->probe))
+		loop_set_timer(o->rest, 1, 0); /* the ring tells only of what comes from now on */
+}
+
+/* Everything that has come, for those who must not go on without it. */
+static void drain(struct observation *o)
+{
+	drain_until(o, 0);
+}
+
+static void drain_briefly(struct observation *o)
+{
+	drain_until(o, loop_pass_begun(o->loop) + DRAIN_NS);
 }
 
 static void on_filled(void *ctx, uint32_t what)
 {
 	(void)what;
-	drain(ctx);
+	drain_briefly(ctx);
 }
 
 static void on_lost_end(void *ctx, uint64_t sock)
@@ -98,13 +114,29 @@ static void recover(struct observation *o)
 	probe_lost_ends(o->probe, on_lost_end, o);
 }
 
+/* While records wait, what they will tell is no reason for a time-out: then we are late ourselves. */
+static bool is_behind(struct observation *o)
+{
+	if (!probe_has_more(o->probe))
+		o->behind_ns = 0;
+	else if (!o->behind_ns)
+		o->behind_ns = clock_ns();
+	return o->behind_ns;
+}
+
 static void tick(void *ctx, uint32_t what)
 {
 	struct observation *o = ctx;
 	bool complete;
 
 	(void)what;
-	drain(o); /* we may be late ourselves: what has come is no reason for a time-out */
+	drain_briefly(o);
+	if (is_behind(o)) {
+		if (clock_ns() < o->behind_ns + TICK_LATEST_NS)
+			return;
+		drain(o);
+		o->behind_ns = 0;
+	}
 	recover(o);
 	complete = !o->lost_ns || clock_ns() > o->lost_ns + DOUBT_NS;
 	conns_tick(o->conns, clock_ns(), complete);
@@ -323,6 +355,12 @@ void observation_sync(struct observation *o)
 	observation_count(o);
 }
 
+void observation_refresh(struct observation *o)
+{
+	drain_briefly(o);
+	observation_count(o);
+}
+
 struct clusters *observation_clusters(const struct observation *o)
 {
 	return o->clusters;
@@ -389,6 +427,8 @@ static int listen_to_loop(struct observation *o)
 	int err = loop_add_fd(o->loop, probe_fd(o->probe), EPOLLIN, on_filled, o, &o->ring);
 
 	if (!err)
+		err = loop_add_timer(o->loop, 0, 0, on_filled, o, &o->rest);
+	if (!err)
 		err = loop_add_timer(o->loop, INSPECT_FIRST_US, INSPECT_US, inspect, o, &o->inspection_timer);
 	if (!err && o->parser)
 		err = loop_add_fd(o->loop, parser_fd(o->parser), EPOLLIN, on_names, o, &o->names);
@@ -437,6 +477,7 @@ void observation_free(struct observation **observation)
 	loop_remove(&o->ring);
 	loop_remove(&o->inspection_timer);
 	loop_remove(&o->names);
+	loop_remove(&o->rest);
 	loop_remove(&o->tick_timer);
 	loop_remove(&o->proxy_timer);
 	if (o->probe && o->conns)

@@ -43,8 +43,11 @@ int observation_inspect(struct observation *observation, bool say);
 struct role observation_role(const struct observation *observation, const struct diagnosis_group *group);
 const struct inspection *observation_inspection(const struct observation *observation);
 
-/* Drains the ring and copies the kernel's totals into the statistics; call before they are shown. */
+/* Drains the ring and copies the kernel's totals into the statistics; call before they are shown, and then
+ * only: a full ring takes a while. */
 void observation_sync(struct observation *observation);
+/* The same as far as a pass of the loop may go: what remains comes in the next ones. */
+void observation_refresh(struct observation *observation);
 /* For what is shown of them; valid until a reload or observation_free. */
 struct clusters *observation_clusters(const struct observation *observation);
 /* An exposition_source; ctx is the struct observation. */

@@ -30,10 +30,11 @@ struct observation {
 	struct conns *conns;
 	struct parser *parser;
 	uint64_t deaths_before; /* of its worker: of the map before this process */
-	struct loop_source *ring, *names, *tick_timer, *proxy_timer;
+	struct loop_source *ring, *rest, *names, *tick_timer, *proxy_timer;
 	struct reading *reading;           /* of TLS; NULL with `tls: off` */
 	struct stats_TABLE evicted_before; /* of the tables of connections and their segments */
 	unsigned int walks_skipped;        /* walks for clients that are still to be left out */
+	uint64_t behind_ns; /* since then each tick has found records waiting; 0 = the last did not */
 	uint64_t lost_seen,
 	    lost_ns; /* what the kernel has lost so far, and when that was last seen to grow */
 	uint64_t recovered, recovered_ns; /* lost_seen when sockets were asked last, and when that was */

@@ -187,7 +187,7 @@ static void ignore(void *ctx, const struct event *event)
 
 static void drain(struct probe *probe)
 {
-	while (probe && probe_drain(probe, ignore, NULL) > 0)
+	while (probe && probe_drain(probe, ignore, NULL, 0) > 0)
 		;
 }
 

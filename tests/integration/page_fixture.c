@@ -171,6 +171,7 @@ static int start(struct fixture *f, int count)
 	struct service_options options = {.host = "127.0.0.1",
 					  .clusters = clusters_of,
 					  .refresh = no_refresh,
+					  .refresh_briefly = no_refresh,
 					  .attach_mode = nothing,
 					  .not_ready = nothing,
 					  .ctx = f};

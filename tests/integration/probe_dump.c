@@ -183,7 +183,7 @@ static bool command(struct probe *probe, struct dump *dump, char *line, bool *he
 		puts("error cannot drop privileges");
 	if (!strncmp(line, "filter ", 7))
 		replace_filter(probe, dump, line + 7);
-	while (!*held && probe_drain(probe, print_record, NULL) > 0)
+	while (!*held && probe_drain(probe, print_record, NULL, 0) > 0)
 		;
 	if (!strcmp(line, "totals"))
 		print_totals(probe);
@@ -207,7 +207,7 @@ static void serve(struct probe *probe, struct dump *dump)
 		    (!fgets(line, sizeof(line), stdin) || !command(probe, dump, line, &held)))
 			return;
 		if (!held)
-			probe_drain(probe, print_record, NULL);
+			probe_drain(probe, print_record, NULL, 0);
 	}
 }
 

@@ -30,6 +30,7 @@ struct loop {
 	int epoll;
 	bool stopped;
 	int result;
+	uint64_t begun; /* the pass under way */
 	loop_pass *pass;
 	void *pass_ctx;
 	LIST_HEAD(, loop_source) sources;
@@ -204,22 +205,25 @@ void loop_measure(struct loop *loop, loop_pass *pass, void *ctx)
 	loop->pass_ctx = ctx;
 }
 
+uint64_t loop_pass_begun(const struct loop *loop)
+{
+	return loop->begun;
+}
+
 int loop_run(struct loop *loop)
 {
 	loop->stopped = false;
 	while (!loop->stopped) {
-		uint64_t begun;
-
 		loop->batch_count = epoll_wait(loop->epoll, loop->batch, BATCH, -1);
 		if (loop->batch_count < 0 && errno != EINTR)
 			return -errno;
-		begun = clock_ns();
+		loop->begun = clock_ns();
 		for (int i = 0; i < loop->batch_count && !loop->stopped; i++)
 			if (loop->batch[i].data.ptr)
 				dispatch(loop->batch[i].data.ptr, loop->batch[i].events);
 		loop->batch_count = 0;
 		if (loop->pass)
-			loop->pass(loop->pass_ctx, clock_ns() - begun);
+			loop->pass(loop->pass_ctx, clock_ns() - loop->begun);
 	}
 	return loop->result;
 }

@@ -42,6 +42,9 @@ int loop_add_signals(struct loop *loop, const int *signals, size_t count, loop_h
 typedef void loop_pass(void *ctx, uint64_t ns);
 void loop_measure(struct loop *loop, loop_pass *pass, void *ctx);
 
+/* When the pass began that is under way, CLOCK_MONOTONIC ns: handlers of one pass share its time. */
+uint64_t loop_pass_begun(const struct loop *loop);
+
 /* Sets *source to NULL; harmless on NULL. */
 void loop_remove(struct loop_source **source);
 

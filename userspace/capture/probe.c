@@ -11,12 +11,16 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "capture/programs.h"
 #include "capture/refusal.h"
 
 #define RING_BYTES_MIN (64u << 10)
 #define RESERVE_MAX    (256u << 10)
+
+#define LOOK_BYTES \
+	8192 /* some hundred small records cost less than 0.1 ms, a text of this length less than 1 */
 
 struct probe {
 	struct programs programs;
@@ -25,6 +29,9 @@ struct probe {
 	uint32_t ring_bytes;
 	uint64_t records;    /* handed on so far */
 	uint32_t drain_left; /* bytes that this probe_drain may still hand on */
+	uint32_t look_left;  /* bytes until it looks at the clock again */
+	uint64_t drain_end;  /* CLOCK_MONOTONIC, ns; 0 = no limit */
+	bool has_more;
 	probe_handler *handler;
 	void *handler_ctx;
 	uint64_t ends_told;         /* of lost_ends_count */
@@ -34,6 +41,21 @@ struct probe {
 const char *probe_error(void)
 {
 	return refusal_text();
+}
+
+/* May this probe_drain not go on after a record of that size? */
+static bool is_enough(struct probe *probe, size_t size)
+{
+	/* One ring's worth at a time, so that a flood cannot keep the caller from its other work. */
+	if (size >= probe->drain_left)
+		return true;
+	probe->drain_left -= size;
+	if (size < probe->look_left) {
+		probe->look_left -= size;
+		return false;
+	}
+	probe->look_left = LOOK_BYTES;
+	return probe->drain_end && clock_ns() >= probe->drain_end;
 }
 
 static int handle_record(void *ctx, void *data, size_t size)
@@ -50,11 +72,8 @@ static int handle_record(void *ctx, void *data, size_t size)
 			probe->totals.lost_bytes[event->loss] += bytes->len;
 	}
 	probe->handler(probe->handler_ctx, event);
-	/* One ring's worth at a time, so that a flood cannot keep the caller from its other work. */
-	if (size >= probe->drain_left)
-		return -EAGAIN;
-	probe->drain_left -= size;
-	return 0;
+	probe->has_more = is_enough(probe, size);
+	return probe->has_more ? -EAGAIN : 0;
 }
 
 static void set_constants(const struct programs *programs, const struct probe_options *options)
@@ -325,7 +344,7 @@ int probe_fd(const struct probe *probe)
 	return ring_buffer__epoll_fd(probe->ring);
 }
 
-int probe_drain(struct probe *probe, probe_handler *handler, void *ctx)
+int probe_drain(struct probe *probe, probe_handler *handler, void *ctx, uint64_t end_ns)
 {
 	uint64_t before = probe->records;
 	int err;
@@ -333,10 +352,18 @@ int probe_drain(struct probe *probe, probe_handler *handler, void *ctx)
 	probe->handler = handler;
 	probe->handler_ctx = ctx;
 	probe->drain_left = probe->ring_bytes;
+	probe->look_left = LOOK_BYTES;
+	probe->drain_end = end_ns;
+	probe->has_more = false;
 	err = ring_buffer__consume(probe->ring);
 	if (err < 0 && err != -EAGAIN)
 		return err;
 	return probe->records - before;
+}
+
+bool probe_has_more(const struct probe *probe)
+{
+	return probe->has_more;
 }
 
 void probe_lost_ends(struct probe *probe, probe_ended *ended, void *ctx)

@@ -88,8 +88,11 @@ int probe_survey(struct probe *probe, bool all, probe_surveyed *surveyed, void *
 
 /* Readable when the ring passed its fill threshold; otherwise drain by timer (100 ms is a good period). */
 int probe_fd(const struct probe *probe);
-/* Handles what is there; returns the number of records or -errno. */
-int probe_drain(struct probe *probe, probe_handler *handler, void *ctx);
+/* Handles what is there, one ring's worth at most, and little more once it is end_ns
+ * (CLOCK_MONOTONIC; 0 = however long it takes); returns the number of records or -errno. */
+int probe_drain(struct probe *probe, probe_handler *handler, void *ctx, uint64_t end_ns);
+/* Did the last one leave some of what was there? */
+bool probe_has_more(const struct probe *probe);
 
 /* What was not told before; of more than LOST_ENDS at once only the last. Drain first. No bpf() call. */
 void probe_lost_ends(struct probe *probe, probe_ended *ended, void *ctx);

@@ -58,7 +58,7 @@ static void update(struct service *service)
 				       .now_s = stats_now_us() / SECOND_US,
 				       .now_ns = clock_ns()};
 
-	service->options.refresh(service->options.ctx);
+	service->options.refresh_briefly(service->options.ctx);
 	live_tick(service->live, &tick);
 	if (live_ticks(service->live) == 1)
 		live_mark_start(service->live, tick.now_s);

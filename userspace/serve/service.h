@@ -26,6 +26,7 @@ struct service_options {
 	bool observer_only;                      /* mirror_metrics_enabled: false */
 	struct clusters *(*clusters)(void *ctx); /* NULL while nothing is observed */
 	void (*refresh)(void *ctx);              /* before figures are shown */
+	void (*refresh_briefly)(void *ctx);      /* the same as far as a pass of the loop may go */
 	const char *(*attach_mode)(void *ctx);   /* NULL while nothing is attached */
 	const char *(*not_ready)(void *ctx);     /* NULL when attached and serving, else why not */
 	/* Why nothing can be judged of the i-th cluster, in one sentence, NULL when no cause is known. May be

@@ -26,10 +26,6 @@
 #define RECOVERY_NS 1000000000ull
 #define DOUBT_NS    (RECOVERY_NS + 2 * STREAM_GAP_AFTER)
 
-/* A wrong configuration is to be named within ten seconds. */
-#define INSPECT_FIRST_US 1000000
-#define INSPECT_US       4000000
-
 #define CONNECTIONS_MAX 65536
 
 /* Of each connection. A pipeline longer than that, or more prepared statements, is counted as lost track of.
@@ -168,6 +164,7 @@ static struct role role_of(void *ctx, const struct address *remote, const char *
 
 	if (database && !path)
 		inspection_startup(o->inspection, remote, database, &role);
+	observation_role_found(o, &role);
 	return role;
 }
 
@@ -259,36 +256,6 @@ static void refresh_proxy(void *ctx, uint32_t what)
 	count_clients(o);
 }
 
-static void inspect(void *ctx, uint32_t what)
-{
-	struct observation *o = ctx;
-
-	(void)what;
-	if (observation_inspect(o, true))
-		log_debug("looking at the proxy's connections: %s", probe_error());
-}
-
-int observation_inspect(struct observation *o, bool say)
-{
-	const struct inspection_subject subject = {.probe = o->probe,
-						   .proxy = o->proxy,
-						   .config = o->config,
-						   .classify = o->classify,
-						   .clusters = o->clusters};
-
-	return inspection_run(o->inspection, &subject, say);
-}
-
-struct role observation_role(const struct observation *o, const struct diagnosis_group *group)
-{
-	return diagnosis_role(o->classify, group);
-}
-
-const struct inspection *observation_inspection(const struct observation *o)
-{
-	return o->inspection;
-}
-
 /* All that can fail, but for the clusters, into what takes the place of the old. */
 static int prepare_reload(struct observation *o, const struct config *config, struct proxy **proxy,
 			  struct classify **table)
@@ -345,7 +312,7 @@ int observation_reload(struct observation *o, const struct config *config)
 	look_again(o);
 	if (resolve_names(o->resolve, config))
 		log_error("looking up the host names of the new configuration: out of memory");
-	inspect(o, 0);
+	observation_look(o);
 	return 0;
 }
 
@@ -429,7 +396,7 @@ static int listen_to_loop(struct observation *o)
 	if (!err)
 		err = loop_add_timer(o->loop, 0, 0, on_filled, o, &o->rest);
 	if (!err)
-		err = loop_add_timer(o->loop, INSPECT_FIRST_US, INSPECT_US, inspect, o, &o->inspection_timer);
+		err = observation_start_looking(o);
 	if (!err && o->parser)
 		err = loop_add_fd(o->loop, parser_fd(o->parser), EPOLLIN, on_names, o, &o->names);
 	if (!err)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * observation_internal - shared by observation.c (the stages wired to each other, what is observed as what)
- * and observation_totals.c (what the kernel counts becomes counters).
+ * observation_internal - shared by observation.c (the stages wired to each other, what is observed as what),
+ * observation_totals.c (what the kernel counts becomes counters) and observation_diagnosis.c (does the
+ * configuration fit what runs).
  */
 #ifndef MO_OBSERVATION_INTERNAL_H
 #define MO_OBSERVATION_INTERNAL_H
@@ -26,6 +27,7 @@ struct observation {
 	struct filter filter; /* the one in force */
 	struct inspection *inspection;
 	struct loop_source *inspection_timer;
+	bool looks_soon; /* the timer fires earlier than usual */
 	struct clusters *clusters;
 	struct conns *conns;
 	struct parser *parser;
@@ -46,5 +48,11 @@ void observation_count(struct observation *o);
 /* The map continues over restarts, the kernel's totals begin at zero with each load: what was there is the
  * base. */
 void observation_remember_base(struct observation *o);
+
+/* Looks whether the configuration fits, now and from then on; 0 or -errno. */
+int observation_start_looking(struct observation *o);
+void observation_look(struct observation *o);
+/* A connection was found to be that: what was wrong so far may be so no more, and is soon looked at again. */
+void observation_role_found(struct observation *o, const struct role *role);
 
 #endif

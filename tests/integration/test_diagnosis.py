@@ -12,7 +12,7 @@ import harness
 import psycopg
 import pytest
 import yaml
-from conftest import cannot_run
+from conftest import cannot_run, lone_server
 from harness import free_port, wait_for
 
 WITHIN = 10
@@ -172,6 +172,20 @@ def test_a_mended_configuration_is_said_to_fit(demo):
         observer.reload()
         wait_for(lambda: "the configuration fits" in observer.process.output()[before:], "that it fits", WITHIN)
         assert json.loads(fetch(observer, "/readiness"))["clusters"][0]["diagnosis"] == ""
+
+
+def test_a_complaint_is_over_with_the_first_connections_not_with_the_next_look(tmp_path):
+    """Before a proxy has connected it can only be said to be missing; that must not stand above what is found then."""
+    def connect(server, database):
+        return psycopg.connect(host="127.0.0.1", port=server.port, dbname=database, user="postgres", sslmode="disable")
+    with lone_server() as server:
+        sides = [(server.address, "app"), (server.address, "postgres")]
+        with harness.Observer(str(tmp_path), [harness.cluster(*sides)], proxy={"pid": os.getpid()}) as observer:
+            def diagnosis():
+                return json.loads(fetch(observer, "/readiness"))["clusters"][0]["diagnosis"]
+            wait_for(diagnosis, "a complaint", WITHIN)
+            with connect(server, "app"), connect(server, "postgres"):
+                wait_for(lambda: not diagnosis(), "its end", 2)
 
 
 def test_a_failed_reload_has_a_metric(demo):

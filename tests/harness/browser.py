@@ -55,7 +55,8 @@ class Browser:
         end = time.monotonic() + timeout
         while not self.run(f"return !!({expression})"):
             if time.monotonic() > end:
-                raise TimeoutError(f"not within {timeout} s: {expression}")
+                shown = self.run("return document.body ? document.body.innerText.slice(0, 500) : ''")
+                raise TimeoutError(f"not within {timeout} s: {expression}; the page says: {shown}")
             time.sleep(0.05)
 
     def run(self, script, *arguments):

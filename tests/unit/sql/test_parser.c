@@ -13,11 +13,11 @@
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
-#include "base/clock.h"
 #include "rights/syscalls.h"
 #include "sql/parser.h"
 
@@ -178,12 +178,22 @@ static void a_worker_that_dies_is_replaced_and_every_text_answered(void **state)
 	parser_free(&parser);
 }
 
+/* Processor time of another process, since it began. */
+static uint64_t cpu_us_of(pid_t process)
+{
+	struct timespec used = {0};
+	clockid_t clock;
+
+	assert_int_equal(clock_getcpuclockid(process, &clock), 0);
+	assert_int_equal(clock_gettime(clock, &used), 0);
+	return (uint64_t)used.tv_sec * 1000000 + (uint64_t)used.tv_nsec / 1000;
+}
+
 static void a_text_that_takes_too_long_is_answered_as_one_without_a_name(void **state)
 {
 	struct parser *parser = start(1000); /* in fact the kernel's tick, 4 to 10 ms */
 	struct heard heard = {0};
 	char *text = slow_text();
-	uint64_t began = clock_us();
 	unsigned int i;
 
 	(void)state;
@@ -191,7 +201,9 @@ static void a_text_that_takes_too_long_is_answered_as_one_without_a_name(void **
 		assert_int_equal(ask(parser, i, text), 0);
 		assert_true(hear(parser, &heard, i));
 	}
-	if (!parser_deaths(parser) && (clock_us() - began) / i < LONGEST_TICK_US * 2) {
+	/* In the worker's own time, as its limit is: it is polite (nice 10), by the wall's clock a text takes
+	 * any time. */
+	if (!parser_deaths(parser) && cpu_us_of(child_of(child_of(getpid()))) / i < LONGEST_TICK_US * 2) {
 		print_message("skipped: no text takes two ticks of the kernel's clock on this processor\n");
 		free(text);
 		parser_free(&parser);

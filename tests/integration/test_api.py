@@ -153,6 +153,10 @@ def connect(page, path="/api/v1/stream"):
     return stream
 
 
+def everything(stream):
+    return b"".join(iter(lambda: stream.recv(65536), b""))
+
+
 def events(stream, seconds):
     """[(arrival, name, data)] of what comes within that time."""
     end, text, found = time.monotonic() + seconds, b"", []
@@ -223,4 +227,5 @@ def test_the_daemon_ends_while_streams_are_open():
     served.close()
     assert time.monotonic() - begun < 2 and served.child.returncode == 0
     for stream in streams:
+        assert everything(stream).endswith(b"\r\n0\r\n\r\n")  # an answer that is whole: a browser complains of any other
         stream.close()

@@ -285,7 +285,9 @@ static enum MHD_Result on_request(void *ctx, struct MHD_Connection *connection, 
 			clients_move(http->clients, client, CLIENT_SERVING, clock_ms());
 		return refused(http, connection, method, url, &result) ? result : MHD_YES;
 	}
-	return *upload_len ? MHD_NO : answer(http, connection, header_target_path(url));
+	if (*upload_len || streams_stopped(http->streams))
+		return MHD_NO;
+	return answer(http, connection, header_target_path(url));
 }
 
 static void on_completed(void *ctx, struct MHD_Connection *connection, void **seen,
@@ -419,10 +421,8 @@ void http_free(struct http **http)
 {
 	if (!*http)
 		return;
-	if ((*http)->daemon) {
-		streams_wake((*http)->streams);
-		MHD_stop_daemon((*http)->daemon);
-	}
+	if ((*http)->daemon)
+		streams_stop((*http)->streams, (*http)->daemon);
 	streams_free(&(*http)->streams);
 	clients_free(&(*http)->clients);
 	free(*http);

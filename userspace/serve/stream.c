@@ -3,11 +3,11 @@
 
 #include <errno.h>
 #include <microhttpd.h>
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define BLOCK_SIZE 16384
+#define LAST_RUNS  8 /* of MHD: a few are needed for the last chunk of those who read */
 
 struct stream {
 	struct stream *previous, *next;
@@ -53,11 +53,19 @@ void streams_push(struct streams *streams)
 	}
 }
 
-void streams_wake(struct streams *streams)
+void streams_stop(struct streams *streams, struct MHD_Daemon *daemon)
 {
 	streams->ending = true;
 	for (struct stream *stream = streams->first; stream; stream = stream->next)
 		wake(stream);
+	for (int i = 0; i < LAST_RUNS && streams->first; i++)
+		MHD_run(daemon);
+	MHD_stop_daemon(daemon);
+}
+
+bool streams_stopped(const struct streams *streams)
+{
+	return streams->ending;
 }
 
 static ssize_t take(struct stream *stream, char *out, size_t max)

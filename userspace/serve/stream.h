@@ -11,11 +11,14 @@
 #ifndef MO_STREAM_H
 #define MO_STREAM_H
 
+#include <stdbool.h>
+
 #include "base/buffer.h"
 
 struct streams;
 struct MHD_Response;
 struct MHD_Connection;
+struct MHD_Daemon;
 
 struct stream_source {
 	/* Appends the next frame for that connection. */
@@ -26,9 +29,11 @@ struct stream_source {
 };
 
 int streams_new(struct streams **out);
-/* Wakes all, so that the server can end them; call before it is stopped. The struct itself goes with
- * streams_free, after that. */
-void streams_wake(struct streams *streams);
+/* Ends all as HTTP ends an answer, by its last chunk, and stops the daemon. Who has not taken his last frame
+ * is not waited for: his answer is broken off. The struct itself goes with streams_free, after that. */
+void streams_stop(struct streams *streams, struct MHD_Daemon *daemon);
+/* From then on nothing may be rendered: who renders may be going too. */
+bool streams_stopped(const struct streams *streams);
 void streams_free(struct streams **streams);
 
 /* The answer to a request; its first frame comes at once. source is copied. NULL without memory. */

@@ -217,6 +217,95 @@ def portal_replaced_by_rollback(s):
     s.truth(statements=(3, 0, 0), requests=(1, 0, 0), calls=3)
 
 
+def suspend(portal, rows=2):
+    """A portal of five rows, of which it leaves some."""
+    return [parse("SELECT i FROM generate_series(1, 5) i"), bind(portal=portal), execute(portal, rows), sync()]
+
+
+@scenario("A portal suspended inside a savepoint and dropped by ROLLBACK TO is no statement; an older one survives it.")
+def portal_dropped_by_rollback_to(s):
+    c = s.connect()
+    c.ask(query("BEGIN"))
+    c.ask(*suspend("older"))
+    c.ask(query("SAVEPOINT a"))
+    c.ask(*suspend("younger"))
+    c.ask(query("ROLLBACK TO a"))
+    c.ask(execute("older"), sync())
+    c.ask(query("COMMIT"))
+    c.terminate()
+    s.truth(statements=(5, 0, 0), requests=(1, 0, 0), calls=5)
+
+
+@scenario("ROLLBACK TO by name: what was bound inside a savepoint of the same name that was released, or behind an inner one.")
+def portals_of_nested_savepoints(s):
+    c = s.connect()
+    c.ask(query("BEGIN; SAVEPOINT a"))
+    c.ask(*suspend("kept"))
+    c.ask(query("SAVEPOINT \"A\""))
+    c.ask(query("SAVEPOINT b"))
+    c.ask(*suspend("dropped"))
+    c.ask(query("RELEASE SAVEPOINT b"))
+    c.ask(query("ROLLBACK TO SAVEPOINT \"A\""))
+    c.ask(query("SAVEPOINT a"))
+    c.ask(query("RELEASE a"))
+    c.ask(*suspend("dropped by the outer"))
+    c.ask(parse("ROLLBACK WORK TO a"), bind(), execute(), sync())
+    c.ask(query("COMMIT"))
+    c.terminate()
+    s.truth(statements=(10, 0, 0), requests=(1, 0, 0), calls=10)
+
+
+@scenario("COMMIT AND CHAIN ends portals though a block stays open: each is a statement, whatever becomes of the next block.")
+def portal_before_commit_and_chain(s):
+    c = s.connect()
+    c.ask(query("BEGIN"))
+    c.ask(*suspend("step"))
+    c.ask(query("COMMIT AND CHAIN"))
+    c.ask(query("ROLLBACK AND CHAIN"))
+    c.ask(*suspend("step"))
+    c.ask(query("ROLLBACK; BEGIN"))
+    c.ask(query("COMMIT"))
+    c.terminate()
+    s.truth(statements=(7, 0, 0), requests=(1, 0, 0), calls=7)
+
+
+@scenario("SQL's CLOSE ends portals of the protocol, by name and all: they are no statements, as pg_stat_statements has it.")
+def portals_closed_by_sql(s):
+    c = s.connect()
+    c.ask(query("BEGIN"))
+    c.ask(*suspend("one"))
+    c.ask(*suspend("Two"))
+    c.ask(*suspend("three"))
+    c.ask(query("CLOSE \"Two\""))
+    c.ask(query("COMMIT"))
+    c.ask(query("BEGIN"))
+    c.ask(*suspend("one"))
+    c.ask(*suspend("two"))
+    c.ask(query("CLOSE ALL"))
+    c.ask(query("COMMIT"))
+    c.terminate()
+    s.truth(statements=(8, 0, 0), requests=(2, 0, 0), calls=8)
+
+
+@scenario("A cursor of SQL's DECLARE, run by Execute messages: a statement at its end beside the DECLARE; pg_stat_statements has "
+          "the DECLARE alone.")
+def declared_cursor_executed(s):
+    c = s.connect()
+    c.ask(query("BEGIN"))
+    c.ask(query("DECLARE steps CURSOR FOR SELECT i FROM generate_series(1, 5) i"))
+    c.ask(describe_portal("steps"), execute("steps", 2), sync())
+    c.ask(*suspend("step"))
+    c.ask(describe_portal("steps"), execute("steps", 2), sync())
+    c.ask(execute("step"), sync())
+    c.ask(describe_portal("steps"), execute("steps", 2), sync())
+    c.ask(query("CLOSE steps"))
+    c.ask(query("DECLARE steps CURSOR FOR SELECT i FROM generate_series(1, 5) i"))
+    c.ask(describe_portal("steps"), execute("steps"), sync())
+    c.ask(query("COMMIT"))
+    c.terminate()
+    s.truth(statements=(8, 0, 0), requests=(1, 0, 0), calls=6)
+
+
 @scenario("A portal that fails after it was suspended once.")
 def portal_resumed_fails(s):
     c = s.connect()

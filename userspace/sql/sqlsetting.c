@@ -372,6 +372,11 @@ static void read_statement(struct reader *r)
 		emit(r, SQLSETTING_SAVEPOINT, take_savepoint(r), 0);
 		return;
 	}
+	if (take(r, "release")) {
+		take(r, "savepoint");
+		emit(r, SQLSETTING_RELEASE, take_savepoint(r), 0);
+		return;
+	}
 	for (size_t i = 0; i < sizeof(commands) / sizeof(*commands); i++)
 		if (take(r, commands[i].word)) {
 			commands[i].read(r);
@@ -421,7 +426,8 @@ bool sqlsetting_concerns(const char *text, size_t len)
 	if (calls_set_config(text, len) || memchr(token.end, ';', lexer.end - token.end))
 		return true;
 	sqllex_upper(&token, word, sizeof(word));
-	if (strcmp(word, "BEGIN") == 0 || strcmp(word, "START") == 0 || strcmp(word, "SAVEPOINT") == 0)
+	if (strcmp(word, "BEGIN") == 0 || strcmp(word, "START") == 0 || strcmp(word, "SAVEPOINT") == 0 ||
+	    strcmp(word, "RELEASE") == 0)
 		return true;
 	for (size_t i = 0; i < sizeof(commands) / sizeof(*commands); i++)
 		if (strcasecmp(word, commands[i].word) == 0)

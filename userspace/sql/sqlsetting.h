@@ -20,6 +20,7 @@ enum sqlsetting_kind {
 	SQLSETTING_COMMIT,
 	SQLSETTING_ROLLBACK,
 	SQLSETTING_SAVEPOINT, /* name */
+	SQLSETTING_RELEASE,
 	SQLSETTING_ROLLBACK_TO,
 	SQLSETTING_SET,        /* name, value; value 0: back to what it was at the start of the session */
 	SQLSETTING_SET_LOCAL,  /* the same until the transaction ends */

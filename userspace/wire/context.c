@@ -150,16 +150,37 @@ static void roll_back(struct context *context)
 	context->in_block = false;
 }
 
-/* The savepoint itself stays. */
-static void roll_back_to(struct context *context, uint64_t name)
+/* The place behind the last one of that name; 0 = there is none. */
+static uint32_t savepoint(const struct context_list *undo, uint64_t name)
 {
-	struct context_list *undo = &context->state->undo;
 	uint32_t at = undo->count;
 
 	while (at && (undo->at[at - 1].name || undo->at[at - 1].session != name))
 		at--;
+	return at;
+}
+
+/* The savepoint itself stays. */
+static void roll_back_to(struct context *context, uint64_t name)
+{
+	struct context_list *undo = &context->state->undo;
+	uint32_t at = savepoint(undo, name);
+
 	while (at && undo->count > at)
 		undo_one(context);
+}
+
+/* It and those behind it are gone; what was changed since belongs to what is around it. */
+static void release(struct context *context, uint64_t name)
+{
+	struct context_list *undo = &context->state->undo;
+	uint32_t at = savepoint(undo, name), kept = at ? at - 1 : 0;
+
+	for (uint32_t i = kept; at && i < undo->count; i++)
+		if (undo->at[i].name)
+			undo->at[kept++] = undo->at[i];
+	if (at)
+		undo->count = kept;
 }
 
 static void commit(struct context *context)
@@ -215,6 +236,9 @@ static void on_change(struct sent *sent, const struct sqlsetting *effect)
 	case SQLSETTING_SAVEPOINT:
 		if (!remember(context, (struct setting){0, effect->name, 0}))
 			context->lost = true;
+		break;
+	case SQLSETTING_RELEASE:
+		release(context, effect->name);
 		break;
 	case SQLSETTING_ROLLBACK_TO:
 		roll_back_to(context, effect->name);

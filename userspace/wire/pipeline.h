@@ -41,12 +41,14 @@ enum item_kind {
 struct item {
 	uint8_t kind;
 	uint8_t flags;
+	uint8_t block; /* of a query: enum sqlblock_kind, what its text does inside a block */
 	uint64_t sent_ns;
 	uint64_t serial;          /* of a query, else 0 */
 	struct querytext_key key; /* of a query; the name of a Parse */
-	uint64_t id;              /* Parse: of its statement; Execute: of its portal */
+	uint64_t id;              /* Parse: of its statement; Bind, Execute: of its portal */
 	uint64_t portal;          /* of the portal that this ends: Bind, Close, Query */
-	const char *tag;          /* what CommandComplete should say; NULL = anything */
+	uint64_t object; /* by block: a savepoint's name, hashed, or the portal of a cursor; 0 = not known */
+	const char *tag; /* what CommandComplete should say; NULL = anything */
 };
 
 struct pipeline {

@@ -21,6 +21,7 @@ struct prepared_entry {
 	uint64_t id;            /* the Parse or Bind that made it: distinguishes uses of one name */
 	struct querytext *text; /* NULL: not known */
 	bool executed;          /* a portal that was executed before */
+	bool unbound;           /* a portal that nobody bound, nor declared: a function may have opened it */
 	bool params;            /* a portal with parameters */
 	bool params_known;
 	struct querytext_key params_key;

@@ -111,6 +111,7 @@ void session_stop(struct session *session, enum session_turn why)
 	free(session->suspended);
 	session->suspended = NULL;
 	session->suspended_count = 0;
+	savepoints_free(&session->savepoints);
 	memset(&session->request, 0, sizeof(session->request));
 	memset(&session->told, 0, sizeof(session->told));
 	session->cycles = 0;

@@ -105,8 +105,8 @@ static void on_complete(struct session *session, const struct frame *frame)
 	}
 	continued = told->portals && !told->bound && !told->described && (tag.has_rows || !*tag.tag);
 	doubtful = may_have_ended_before(told, &tag) || may_be_ignored(session, *tag.tag ? tag.tag : NULL);
-	if (continued || told->suspended)
-		tag.has_rows = false; /* those of its last part only */
+	if (told->suspended || (told->portals && !told->bound))
+		tag.has_rows = false; /* perhaps those of its last part only */
 	tell_statement(session, doubtful ? &unknown : &success, &tag);
 	if (told->bound)
 		told->bound--;

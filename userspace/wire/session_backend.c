@@ -109,6 +109,8 @@ static void pop_if(struct session *session, enum item_kind kind)
 		return;
 	}
 	account_end_portal(session, item->portal, true);
+	if (kind == ITEM_BIND)
+		session->bound = item->id;
 	account_pop(session);
 }
 
@@ -148,7 +150,7 @@ static void on_copy_data(struct session *session)
 static bool is_doubtful(const struct session *session, const struct item *item)
 {
 	if ((item->flags & ITEM_DOUBTFUL) ||
-	    (!item->id && (session->suspended_count || session->block_unseen)))
+	    (!item->id && (session->suspended_count || session->block_unseen || session->portals_torn)))
 		return true;
 	for (uint32_t i = 0; i < session->suspended_count; i++)
 		if (!session->suspended[i].item.id)
@@ -184,6 +186,7 @@ static void execute_complete(struct session *session, struct item item, const st
 	}
 	account_query(session, &item, answer, false);
 	account_pop(session);
+	blocks_complete(session, &item, tag->tag);
 }
 
 static bool tag_fits(const struct session *session, const struct item *item, const struct pgwire_tag *tag)
@@ -216,9 +219,7 @@ static void on_complete(struct session *session, const struct frame *frame)
 		return;
 	}
 	session->copy = COPY_NONE;
-	session->rolled_back = !strcmp(tag.tag, "ROLLBACK");
 	session->end_unseen = frame->holed;
-	session->savepoint |= !strcmp(tag.tag, "SAVEPOINT");
 	account_touch(&session->request, item);
 	if (item->kind == ITEM_EXECUTE) {
 		execute_complete(session, *item, &tag);
@@ -231,6 +232,7 @@ static void on_complete(struct session *session, const struct frame *frame)
 		doubt(session);
 	account_statement(session, item, &session->answer.fault, &tag);
 	account_end_portal(session, item->portal, true);
+	blocks_complete(session, item, tag.tag);
 }
 
 static void remember_suspended(struct session *session, const struct item *item)
@@ -330,15 +332,11 @@ static void end_cycle(struct session *session, char status)
 	session->copy = COPY_NONE;
 	session->unasked_error = false;
 	memset(&session->answer, 0, sizeof(session->answer));
-	if (status == 'I') {
-		account_end_portals(session, !session->rolled_back,
-				    session->end_unseen ? &unknown : &success);
-		session->savepoint = session->block_unseen = false;
+	blocks_ready(session, status == 'I');
+	if (status == 'I')
 		account_request_end(session);
-	} else {
+	else
 		session->request.open = true;
-	}
-	session->rolled_back = session->end_unseen = false;
 	session_settle_head(session);
 	if (!session->pipeline.count)
 		session->block_expected = status != 'I';

@@ -106,7 +106,7 @@ static void fail_item(struct session *session, struct item *item, const struct f
 	} else {
 		fail_batch(session, fault);
 	}
-	if (!session->savepoint)
+	if (!session->savepoints.count && !session->block_unseen)
 		account_end_portals(session, false, NULL);
 }
 

@@ -65,8 +65,10 @@ static void push(struct session *session, struct item *item)
 	bool ends = item_ends_cycle(item);
 
 	item->sent_ns = session->now_ns;
-	if (ends && !session->block_expected)
+	if (ends && !session->block_expected) {
 		item->flags |= ITEM_BOUNDARY;
+		session->block_ids = session->ids;
+	}
 	if (ends && !follows_copy(session))
 		regain_cycle_sent(session);
 	if (session_state_pairs(session->state) && pipeline_push(&session->pipeline, item) < 0) {
@@ -150,6 +152,7 @@ static void enter_context(struct session *session, const struct seen_text *seen,
 static void push_query(struct session *session, struct item *item, const struct seen_text *seen,
 		       const struct sqltext *scan)
 {
+	blocks_sent(session, item, seen->text, seen->len, seen->whole);
 	item->serial = ++session->serials;
 	item->sent_ns = session->now_ns;
 	item->tag = scan->tag;
@@ -239,7 +242,7 @@ static void on_execute(struct session *session, const struct frame *frame)
 	else if (!pgwire_execute(frame->body, frame->have, &string)) {
 		struct querytext_key name = prepared_name(string.text, string.len);
 
-		portal = prepared_get(&session->portals, &name);
+		portal = blocks_portal(session, &name);
 	}
 	if (portal) {
 		item.id = portal->id;
@@ -315,7 +318,7 @@ static void key_params(struct session *session, const struct frame *frame, size_
 
 static void on_bind(struct session *session, const struct frame *frame)
 {
-	struct item item = {.kind = ITEM_BIND};
+	struct item item = {.kind = ITEM_BIND, .id = ++session->ids};
 	struct pgwire_string portal, statement;
 	struct prepared_entry *entry;
 	struct querytext_key portal_name, statement_name;
@@ -324,6 +327,7 @@ static void on_bind(struct session *session, const struct frame *frame)
 
 	if (pgwire_bind(frame->body, frame->have, &portal, &statement, &at) < 0) {
 		prepared_clear(&session->portals);
+		session->portals_torn = true;
 		push(session, &item);
 		return;
 	}
@@ -334,7 +338,7 @@ static void on_bind(struct session *session, const struct frame *frame)
 	entry = prepared_get(&session->statements, &statement_name);
 	if (entry)
 		text = querytext_get(entry->text);
-	entry = prepared_put(&session->portals, &portal_name, ++session->ids, text);
+	entry = prepared_put(&session->portals, &portal_name, item.id, text);
 	if (entry)
 		key_params(session, frame, at, entry);
 	push(session, &item);
@@ -394,62 +398,6 @@ static void on_startup(struct session *session, const struct frame *frame)
 }
 
 /* ------------------------------------------------------------------------------------------ messages */
-
-void session_frontend_head(struct session *session, const struct frame *frame)
-{
-	struct pgwire_string name, text;
-	bool whole = false; /* stays so when the message is malformed */
-	size_t at;
-
-	session->hashing = true;
-	session->hash_ended = false;
-	querytext_hash_begin(&session->hash);
-	switch (frame->type) {
-	case 'Q':
-		pgwire_query(frame->body, frame->have, &text, &session->hash_ended);
-		querytext_hash_text(&session->hash, text.text, text.len);
-		break;
-	case 'P':
-		session->hashing = !pgwire_parse(frame->body, frame->have, &name, &text, &whole);
-		session->hash_ended = whole;
-		if (session->hashing)
-			querytext_hash_text(&session->hash, text.text, text.len);
-		break;
-	case 'B':
-		memset(&session->params, 0, sizeof(session->params));
-		session->hashing = !pgwire_bind(frame->body, frame->have, &name, &text, &at);
-		if (session->hashing)
-			querytext_hash_raw(
-			    &session->hash, frame->body + at,
-			    pgwire_params_feed(&session->params, frame->body + at, frame->have - at));
-		break;
-	default:
-		querytext_hash_raw(&session->hash, frame->body, frame->have);
-	}
-}
-
-void session_frontend_tail(struct session *session, const struct frame *frame)
-{
-	const uint8_t *nul;
-
-	if (!session->hashing || session->hash_ended)
-		return;
-	switch (frame->type) {
-	case 'Q':
-	case 'P':
-		nul = memchr(frame->body, 0, frame->have);
-		session->hash_ended = nul;
-		querytext_hash_text(&session->hash, frame->body,
-				    nul ? (size_t)(nul - frame->body) : frame->have);
-		break;
-	case 'B':
-		querytext_hash_raw(&session->hash, frame->body,
-				   pgwire_params_feed(&session->params, frame->body, frame->have));
-		break;
-	default:
-		querytext_hash_raw(&session->hash, frame->body, frame->have);
-	}
-}
 
 void session_frontend_message(struct session *session, const struct frame *frame)
 {

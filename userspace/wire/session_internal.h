@@ -30,6 +30,7 @@
 #include "wire/pgwire.h"
 #include "wire/pipeline.h"
 #include "wire/prepared.h"
+#include "wire/savepoints.h"
 #include "wire/session.h"
 #include "wire/session_state.h"
 #include "wire/tls.h"
@@ -147,11 +148,13 @@ struct session {
 
 	/* client's side */
 	struct prepared statements, portals;
+	bool portals_torn; /* one was bound whose name was not seen */
 	struct querytext_hash hash;
 	struct pgwire_params params;
 	bool hashing;    /* a long message's tail goes through hash */
 	bool hash_ended; /* the text is over, its message is not */
 	uint64_t serials, ids;
+	uint64_t block_ids;  /* of ids, before the block that is open once all that was sent is answered */
 	bool block_expected; /* the transaction block is open once all that was sent is answered */
 	uint64_t evictions_noted;
 
@@ -171,8 +174,11 @@ struct session {
 	uint64_t batch_ns;      /* when */
 	struct suspended *suspended;
 	uint32_t suspended_count;
-	bool savepoint;       /* in this block */
-	bool rolled_back;     /* the last command of this cycle was ROLLBACK, or an error aborted */
+	struct savepoints savepoints; /* of this block */
+	uint64_t bound;               /* the last portal that was bound or declared */
+	bool rolled_back;             /* the last command of this cycle was ROLLBACK, or an error aborted */
+	bool rolled_back_to;  /* a command of this cycle was ROLLBACK, whole or to a savepoint: which is not
+				 known */
 	bool end_unseen;      /* whether it was is not known: its CommandComplete had a hole */
 	uint64_t progress_ns; /* when the server last showed life, or began to be waited for */
 
@@ -285,6 +291,16 @@ void account_settle_all(struct session *session, const struct fault *fault);
 void account_end_suspended(struct session *session, uint32_t index, bool counts, const struct fault *fault);
 void account_end_portal(struct session *session, uint64_t portal, bool counts);
 void account_end_portals(struct session *session, bool counts, const struct fault *fault);
+
+/* session_blocks.c */
+/* What a query's text will do to savepoints and cursors. */
+void blocks_sent(struct session *session, struct item *item, const char *text, size_t len, bool whole);
+/* Of an Execute; NULL where it is not known which it is. */
+struct prepared_entry *blocks_portal(struct session *session, const struct querytext_key *name);
+/* And what it did. */
+void blocks_complete(struct session *session, const struct item *item, const char *tag);
+/* A ReadyForQuery: is the block over? */
+void blocks_ready(struct session *session, bool over);
 
 /* session_outbox.c */
 /* From pairs: at once where they are certain; else answers are held back, and the rest is told by answers. */

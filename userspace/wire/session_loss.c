@@ -97,7 +97,8 @@ static void forget_answers(struct session *session)
 	session->copy = COPY_NONE;
 	session->skipping = session->error_homeless = session->unasked_error = false;
 	session->strays = 0;
-	session->savepoint = session->rolled_back = session->end_unseen = session->block_unseen = false;
+	session->rolled_back = session->end_unseen = session->block_unseen = session->rolled_back_to = false;
+	savepoints_clear(&session->savepoints);
 }
 
 /* Portals that were bound or suspended: their ends will be told, unless those may be what was lost. */

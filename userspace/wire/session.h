@@ -25,8 +25,8 @@
  * Where the definitions leave room:
  *   - Statements count as pg_stat_statements counts calls. An empty query is none, so a request may have
  *     none. A suspended portal that is closed, replaced or dropped by a commit is one successful statement;
- *     dropped by a rollback, whole or to a savepoint before it, or closed by SQL's CLOSE, it is none. A cursor
- *     of DECLARE that Execute runs to its end is one, which pg_stat_statements has not.
+ *     dropped by a rollback, whole or to a savepoint before it, or closed by SQL's CLOSE, it is none. A
+ * cursor of DECLARE that Execute runs to its end is one, which pg_stat_statements has not.
  *   - Each ErrorResponse to what was asked is one failed statement, also to a Parse or to the commit that a
  *     Sync asks for, so that failures compare with the server's log. The error of a Parse, Bind or Describe
  *     belongs to the next Execute of its batch; without one, query_serial is 0. What it skips besides is

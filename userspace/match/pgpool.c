@@ -5,14 +5,19 @@
 
 #define SELECT "SELECT "
 
-/* What stands behind SELECT. */
-static const char *const whole[] = {"now()", "CURRENT_DATE", "version()"};
+/* What stands behind SELECT; from 4.6 on, at the latest, with the schema before each function. */
+static const char *const whole[] = {"now()", "pg_catalog.now()", "CURRENT_DATE", "version()",
+				    "pg_catalog.version()"};
 
 static const char *const beginnings[] = {
     "count(*) FROM pg_catalog.pg_proc AS p, pg_catalog.pg_namespace AS n WHERE p.proname = '",
     "count(*) FROM pg_catalog.pg_attrdef AS d, pg_catalog.pg_class AS c WHERE d.adrelid = c.oid AND ",
     "count(*) FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON (c.relnamespace = n.oid)",
+    "count(*) FROM pg_catalog.pg_type AS t, pg_catalog.pg_proc AS p, pg_catalog.pg_namespace AS n WHERE "
+    "p.proname = '",
     "attname, pg_get_expr(d.adbin, d.adrelid), coalesce((pg_get_expr(d.adbin, d.adrelid) LIKE ",
+    "attname, pg_catalog.pg_get_expr(d.adbin, d.adrelid), coalesce((pg_catalog.pg_get_expr(d.adbin, "
+    "d.adrelid) LIKE ",
 };
 
 #define LOCK_BEGIN "LOCK TABLE \""

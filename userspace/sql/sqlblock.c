@@ -2,93 +2,52 @@
 #include "sql/sqlblock.h"
 
 #include <string.h>
-#include <strings.h>
 
-#include "sql/sqllex.h"
+#include "sql/sqlwords.h"
 
-struct reader {
-	struct sqllex lexer;
-	struct sqllex_token token; /* the one ahead */
-};
-
-static void advance(struct reader *r)
+static void take_name(struct sqlwords *words, struct sqlblock *out)
 {
-	sqllex_next_solid(&r->lexer, &r->token);
-}
-
-static bool take(struct reader *r, const char *word)
-{
-	size_t len = r->token.end - r->token.start;
-
-	if (r->token.kind != SQLLEX_WORD || len != strlen(word) ||
-	    strncasecmp(r->token.start, word, len) != 0)
-		return false;
-	advance(r);
-	return true;
-}
-
-static void take_name(struct reader *r, struct sqlblock *out)
-{
-	const char *at = r->token.start, *end = r->token.end;
-	bool quoted = r->token.kind == SQLLEX_QUOTED_IDENTIFIER;
-
-	if (!quoted && r->token.kind != SQLLEX_WORD)
+	if (words->token.kind != SQLLEX_WORD && words->token.kind != SQLLEX_QUOTED_IDENTIFIER)
 		return;
-	if (quoted)
-		at++, end--;
-	for (; at < end && out->name_len < SQLBLOCK_NAME_MAX; at++) {
-		at += quoted && *at == '"' && at + 1 < end; /* a quote is written twice */
-		out->name[out->name_len++] = !quoted && *at >= 'A' && *at <= 'Z' ? *at + 32 : *at;
-	}
-	advance(r);
+	out->name_len = sqllex_name(&words->token, out->name, SQLBLOCK_NAME_MAX);
+	sqlwords_advance(words);
 }
 
-static enum sqlblock_kind read_rollback(struct reader *r, struct sqlblock *out)
+static enum sqlblock_kind read_rollback(struct sqlwords *words, struct sqlblock *out)
 {
-	if (take(r, "prepared"))
+	if (sqlwords_take(words, "prepared"))
 		return SQLBLOCK_NONE;
-	if (!take(r, "work"))
-		take(r, "transaction");
-	if (!take(r, "to"))
+	if (!sqlwords_take_to(words))
 		return SQLBLOCK_ROLLBACK;
-	take(r, "savepoint");
-	take_name(r, out);
+	take_name(words, out);
 	return SQLBLOCK_ROLLBACK_TO;
 }
 
-static enum sqlblock_kind read_statement(struct reader *r, struct sqlblock *out)
+static enum sqlblock_kind read_statement(struct sqlwords *words, struct sqlblock *out)
 {
-	if (take(r, "savepoint")) {
-		take_name(r, out);
+	if (sqlwords_take(words, "savepoint")) {
+		take_name(words, out);
 		return SQLBLOCK_SAVEPOINT;
 	}
-	if (take(r, "release")) {
-		take(r, "savepoint");
-		take_name(r, out);
+	if (sqlwords_take(words, "release")) {
+		sqlwords_take(words, "savepoint");
+		take_name(words, out);
 		return SQLBLOCK_RELEASE;
 	}
-	if (take(r, "rollback") || take(r, "abort"))
-		return read_rollback(r, out);
-	if (take(r, "declare")) {
-		take_name(r, out);
+	if (sqlwords_take(words, "rollback") || sqlwords_take(words, "abort"))
+		return read_rollback(words, out);
+	if (sqlwords_take(words, "declare")) {
+		take_name(words, out);
 		return SQLBLOCK_DECLARE;
 	}
-	if (take(r, "close")) {
-		if (!take(r, "all"))
-			take_name(r, out);
+	if (sqlwords_take(words, "close")) {
+		if (!sqlwords_take(words, "all"))
+			take_name(words, out);
 		return SQLBLOCK_CLOSE;
 	}
-	if (take(r, "commit") || take(r, "end"))
-		return take(r, "prepared") ? SQLBLOCK_NONE : SQLBLOCK_COMMIT;
+	if (sqlwords_take(words, "commit") || sqlwords_take(words, "end"))
+		return sqlwords_take(words, "prepared") ? SQLBLOCK_NONE : SQLBLOCK_COMMIT;
 	return SQLBLOCK_NONE;
-}
-
-static void skip_statement(struct reader *r)
-{
-	while (r->token.kind != SQLLEX_END && !(r->token.kind == SQLLEX_OTHER && *r->token.start == ';'))
-		advance(r);
-	while (r->token.kind == SQLLEX_OTHER && *r->token.start == ';')
-		advance(r);
 }
 
 /* Of most texts only the first word is to be read. */
@@ -104,20 +63,17 @@ static bool may_hold_several(const char *text, size_t len)
 
 void sqlblock_read(const char *text, size_t len, struct sqlblock *out)
 {
-	struct reader r = {.lexer = {.at = text, .end = text + len}};
+	struct sqlwords words = sqlwords_of(text, len);
 	bool several = may_hold_several(text, len);
 
 	*out = (struct sqlblock){.kind = SQLBLOCK_NONE};
-	advance(&r);
 	do {
 		struct sqlblock one = {.kind = SQLBLOCK_NONE};
 
-		one.kind = read_statement(&r, &one);
+		one.kind = read_statement(&words, &one);
 		if (one.kind != SQLBLOCK_NONE && out->kind != SQLBLOCK_NONE)
 			one = (struct sqlblock){.kind = SQLBLOCK_SEVERAL};
 		if (one.kind != SQLBLOCK_NONE)
 			*out = one;
-		if (several)
-			skip_statement(&r);
-	} while (several && r.token.kind != SQLLEX_END && out->kind != SQLBLOCK_SEVERAL);
+	} while (several && out->kind != SQLBLOCK_SEVERAL && sqlwords_next(&words));
 }

@@ -285,3 +285,21 @@ size_t sqllex_upper(const struct sqllex_token *token, char *out, size_t size)
 	out[len] = '\0';
 	return len;
 }
+
+size_t sqllex_name(const struct sqllex_token *token, char *out, size_t size)
+{
+	const char *at = token->start, *end = token->end;
+	bool fold = token->kind == SQLLEX_WORD;
+	char quote = 0;
+	size_t n = 0;
+
+	if (!fold && end - at >= 2 && (*at == '"' || *at == '\'')) {
+		quote = *at++;
+		end--;
+	}
+	for (; at < end && n < size; at++) {
+		at += quote && *at == quote && at + 1 < end; /* inside it is written twice */
+		out[n++] = fold && *at >= 'A' && *at <= 'Z' ? *at + 32 : *at;
+	}
+	return n;
+}

@@ -45,5 +45,8 @@ bool sqllex_next_solid(struct sqllex *lexer, struct sqllex_token *token);
 bool sqllex_is_certain(const char *text, size_t len);
 /* Upper case of the first size - 1 bytes, NUL-terminated; returns their number. */
 size_t sqllex_upper(const struct sqllex_token *token, char *out, size_t size);
+/* The first size bytes of what it names, as PostgreSQL takes it: without quotes, else in lower case; no NUL.
+ * Returns their number. */
+size_t sqllex_name(const struct sqllex_token *token, char *out, size_t size);
 
 #endif

@@ -5,7 +5,7 @@
 #include <strings.h>
 #include <xxhash.h>
 
-#include "sql/sqllex.h"
+#include "sql/sqlwords.h"
 
 #define NAME_MAX_LEN 64
 #define WORD_LEN     24
@@ -14,65 +14,13 @@ const uint64_t sqlsetting_temporary = 0x7e3a90b15c2d4f68ull;
 
 /* A text on its way through. */
 struct reader {
-	struct sqllex lexer;
-	struct sqllex_token token; /* the one ahead */
+	struct sqlwords words;
 	uint64_t text_key;
 	void (*each)(void *ctx, const struct sqlsetting *setting);
 	void *ctx;
 };
 
 /* --------------------------------------------------------------------------------------------- tokens */
-
-static void advance(struct reader *r)
-{
-	sqllex_next_solid(&r->lexer, &r->token);
-}
-
-static bool is_sign(const struct reader *r, char sign)
-{
-	return r->token.kind == SQLLEX_OTHER && *r->token.start == sign;
-}
-
-static bool at_end(const struct reader *r)
-{
-	return r->token.kind == SQLLEX_END || is_sign(r, ';');
-}
-
-static bool is_word(const struct reader *r, const char *word)
-{
-	size_t len = r->token.end - r->token.start;
-
-	return r->token.kind == SQLLEX_WORD && len == strlen(word) &&
-	       strncasecmp(r->token.start, word, len) == 0;
-}
-
-static bool take(struct reader *r, const char *word)
-{
-	if (!is_word(r, word))
-		return false;
-	advance(r);
-	return true;
-}
-
-static void skip_statement(struct reader *r)
-{
-	while (!at_end(r))
-		advance(r);
-}
-
-/* A name without its quotes, lower case where it has none, as PostgreSQL folds it; returns its length. */
-static size_t plain(const struct sqllex_token *token, char out[NAME_MAX_LEN])
-{
-	const char *start = token->start, *end = token->end;
-	size_t n = 0;
-	bool fold = token->kind == SQLLEX_WORD;
-
-	if (!fold && end - start >= 2 && (*start == '"' || *start == '\''))
-		start++, end--;
-	for (; start < end && n < NAME_MAX_LEN; start++)
-		out[n++] = fold && *start >= 'A' && *start <= 'Z' ? *start + 32 : *start;
-	return n;
-}
 
 static uint64_t hash_of_token(const struct sqllex_token *token, uint64_t seed)
 {
@@ -81,7 +29,7 @@ static uint64_t hash_of_token(const struct sqllex_token *token, uint64_t seed)
 
 	if (len > NAME_MAX_LEN)
 		return XXH3_64bits_withSeed(token->start, len, seed);
-	len = plain(token, name);
+	len = sqllex_name(token, name, sizeof(name));
 	return XXH3_64bits_withSeed(name, len, seed);
 }
 
@@ -139,18 +87,18 @@ static uint64_t take_name(struct reader *r)
 	char name[NAME_MAX_LEN], part[NAME_MAX_LEN];
 	size_t len = 0;
 
-	while (r->token.kind == SQLLEX_WORD || r->token.kind == SQLLEX_QUOTED_IDENTIFIER ||
-	       r->token.kind == SQLLEX_LITERAL || is_sign(r, '.')) {
-		bool dot = is_sign(r, '.');
-		size_t n = dot ? 1 : plain(&r->token, part);
+	while (r->words.token.kind == SQLLEX_WORD || r->words.token.kind == SQLLEX_QUOTED_IDENTIFIER ||
+	       r->words.token.kind == SQLLEX_LITERAL || sqlwords_is_sign(&r->words, '.')) {
+		bool dot = sqlwords_is_sign(&r->words, '.');
+		size_t n = dot ? 1 : sqllex_name(&r->words.token, part, sizeof(part));
 
 		if (dot)
 			*part = '.';
 		n = n < sizeof(name) - len ? n : sizeof(name) - len;
 		memcpy(name + len, part, n);
 		len += n;
-		advance(r);
-		if (!dot && !is_sign(r, '.'))
+		sqlwords_advance(&r->words);
+		if (!dot && !sqlwords_is_sign(&r->words, '.'))
 			break;
 	}
 	return sqlsetting_name(name, len);
@@ -162,11 +110,11 @@ static uint64_t take_value(struct reader *r)
 	uint64_t value = 1;
 	bool first = true, is_default = false;
 
-	for (; !at_end(r); advance(r)) {
-		is_default = first && (is_word(r, "default") || is_word(r, "none"));
+	for (; !sqlwords_at_end(&r->words); sqlwords_advance(&r->words)) {
+		is_default = first && (sqlwords_is(&r->words, "default") || sqlwords_is(&r->words, "none"));
 		first = false;
-		value = hash_of_token(&r->token, value);
-		if (r->token.kind == SQLLEX_PARAMETER)
+		value = hash_of_token(&r->words.token, value);
+		if (r->words.token.kind == SQLLEX_PARAMETER)
 			value ^= r->text_key;
 	}
 	return is_default ? 0 : value;
@@ -188,26 +136,26 @@ static void read_set(struct reader *r)
 	enum sqlsetting_kind kind = SQLSETTING_SET;
 	uint64_t name;
 
-	if (take(r, "local"))
+	if (sqlwords_take(&r->words, "local"))
 		kind = SQLSETTING_SET_LOCAL;
-	else if (take(r, "session") && is_word(r, "characteristics"))
+	else if (sqlwords_take(&r->words, "session") && sqlwords_is(&r->words, "characteristics"))
 		return;
-	if (is_word(r, "transaction") || is_word(r, "constraints"))
+	if (sqlwords_is(&r->words, "transaction") || sqlwords_is(&r->words, "constraints"))
 		return; /* of the transaction only */
-	if (take(r, "time")) {
-		advance(r); /* ZONE */
+	if (sqlwords_take(&r->words, "time")) {
+		sqlwords_advance(&r->words); /* ZONE */
 		name = named("timezone");
-	} else if (take(r, "names")) {
+	} else if (sqlwords_take(&r->words, "names")) {
 		name = named("client_encoding");
-	} else if (take(r, "schema")) {
+	} else if (sqlwords_take(&r->words, "schema")) {
 		name = named("search_path");
-	} else if (take(r, "authorization")) {
+	} else if (sqlwords_take(&r->words, "authorization")) {
 		name = named("session_authorization");
 	} else {
 		name = take_name(r);
 	}
-	if (!take(r, "to") && is_sign(r, '='))
-		advance(r);
+	if (!sqlwords_take(&r->words, "to") && sqlwords_is_sign(&r->words, '='))
+		sqlwords_advance(&r->words);
 	emit(r, kind, name, take_value(r));
 }
 
@@ -215,13 +163,13 @@ static void read_reset(struct reader *r)
 {
 	uint64_t name;
 
-	if (take(r, "all")) {
+	if (sqlwords_take(&r->words, "all")) {
 		emit(r, SQLSETTING_RESET_ALL, 0, 0);
 		return;
 	}
-	if (take(r, "session"))
+	if (sqlwords_take(&r->words, "session"))
 		name = named("session_authorization");
-	else if (take(r, "time"))
+	else if (sqlwords_take(&r->words, "time"))
 		name = named("timezone");
 	else
 		name = take_name(r);
@@ -230,9 +178,9 @@ static void read_reset(struct reader *r)
 
 static void read_discard(struct reader *r)
 {
-	if (is_word(r, "all"))
+	if (sqlwords_is(&r->words, "all"))
 		emit(r, SQLSETTING_DISCARD_ALL, 0, 0);
-	else if (is_word(r, "temp") || is_word(r, "temporary"))
+	else if (sqlwords_is(&r->words, "temp") || sqlwords_is(&r->words, "temporary"))
 		emit(r, SQLSETTING_SET, sqlsetting_temporary, 0);
 }
 
@@ -242,19 +190,20 @@ static void read_set_config(struct reader *r)
 	uint64_t name, value = 1;
 	bool local = false;
 
-	advance(r);
-	if (!is_sign(r, '('))
+	sqlwords_advance(&r->words);
+	if (!sqlwords_is_sign(&r->words, '('))
 		return;
-	advance(r);
-	name = r->token.kind == SQLLEX_LITERAL ? take_name(r) : r->text_key | 1;
-	for (; !at_end(r) && !is_sign(r, ')'); advance(r)) {
-		if (is_sign(r, ','))
+	sqlwords_advance(&r->words);
+	name = r->words.token.kind == SQLLEX_LITERAL ? take_name(r) : r->text_key | 1;
+	for (; !sqlwords_at_end(&r->words) && !sqlwords_is_sign(&r->words, ')');
+	     sqlwords_advance(&r->words)) {
+		if (sqlwords_is_sign(&r->words, ','))
 			continue;
-		local = is_word(r, "true");
-		if (is_word(r, "false") || local)
+		local = sqlwords_is(&r->words, "true");
+		if (sqlwords_is(&r->words, "false") || local)
 			continue;
-		value = hash_of_token(&r->token, value);
-		if (r->token.kind == SQLLEX_PARAMETER)
+		value = hash_of_token(&r->words.token, value);
+		if (r->words.token.kind == SQLLEX_PARAMETER)
 			value ^= r->text_key;
 	}
 	emit(r, local ? SQLSETTING_SET_LOCAL : SQLSETTING_SET, name, value);
@@ -265,29 +214,25 @@ static void read_set_config(struct reader *r)
 
 static uint64_t take_savepoint(struct reader *r)
 {
-	uint64_t name = at_end(r) ? 0 : hash_of_token(&r->token, 2);
+	uint64_t name = sqlwords_at_end(&r->words) ? 0 : hash_of_token(&r->words.token, 2);
 
-	skip_statement(r);
+	sqlwords_skip(&r->words);
 	return name;
 }
 
 static void read_rollback(struct reader *r)
 {
-	if (is_word(r, "prepared"))
+	if (sqlwords_is(&r->words, "prepared"))
 		return;
-	if (!take(r, "work"))
-		take(r, "transaction");
-	if (take(r, "to")) {
-		take(r, "savepoint");
+	if (sqlwords_take_to(&r->words))
 		emit(r, SQLSETTING_ROLLBACK_TO, take_savepoint(r), 0);
-	} else {
+	else
 		emit(r, SQLSETTING_ROLLBACK, 0, 0);
-	}
 }
 
 static void read_commit(struct reader *r)
 {
-	if (!is_word(r, "prepared"))
+	if (!sqlwords_is(&r->words, "prepared"))
 		emit(r, SQLSETTING_COMMIT, 0, 0);
 }
 
@@ -298,21 +243,21 @@ static bool drops_on_commit(struct reader *r)
 {
 	bool commit = false;
 
-	for (; !at_end(r); advance(r)) {
-		if (commit && is_word(r, "drop"))
+	for (; !sqlwords_at_end(&r->words); sqlwords_advance(&r->words)) {
+		if (commit && sqlwords_is(&r->words, "drop"))
 			return true;
-		commit = is_word(r, "commit");
+		commit = sqlwords_is(&r->words, "commit");
 	}
 	return false;
 }
 
 static void read_create(struct reader *r)
 {
-	if (take(r, "or"))
-		advance(r);
-	if (is_word(r, "global") || is_word(r, "local"))
-		advance(r);
-	if (is_word(r, "temp") || is_word(r, "temporary"))
+	if (sqlwords_take(&r->words, "or"))
+		sqlwords_advance(&r->words);
+	if (sqlwords_is(&r->words, "global") || sqlwords_is(&r->words, "local"))
+		sqlwords_advance(&r->words);
+	if (sqlwords_is(&r->words, "temp") || sqlwords_is(&r->words, "temporary"))
 		emit(r, drops_on_commit(r) ? SQLSETTING_MOVE_LOCAL : SQLSETTING_MOVE, sqlsetting_temporary,
 		     0);
 }
@@ -324,12 +269,12 @@ static uint64_t cursor_name(const struct sqllex_token *token)
 
 static void read_declare(struct reader *r)
 {
-	uint64_t name = cursor_name(&r->token);
+	uint64_t name = cursor_name(&r->words.token);
 	bool with = false, hold = false;
 
-	for (; !at_end(r) && !is_word(r, "for"); advance(r)) {
-		hold |= with && is_word(r, "hold");
-		with = is_word(r, "with");
+	for (; !sqlwords_at_end(&r->words) && !sqlwords_is(&r->words, "for"); sqlwords_advance(&r->words)) {
+		hold |= with && sqlwords_is(&r->words, "hold");
+		with = sqlwords_is(&r->words, "with");
 	}
 	emit(r, hold ? SQLSETTING_MOVE : SQLSETTING_MOVE_LOCAL, name, 0);
 }
@@ -337,17 +282,17 @@ static void read_declare(struct reader *r)
 /* FETCH 10 FROM c: the cursor's name is the last word. */
 static void read_fetch(struct reader *r)
 {
-	struct sqllex_token last = r->token;
+	struct sqllex_token last = r->words.token;
 
-	for (; !at_end(r); advance(r))
-		last = r->token;
+	for (; !sqlwords_at_end(&r->words); sqlwords_advance(&r->words))
+		last = r->words.token;
 	emit(r, SQLSETTING_MOVE_LOCAL, cursor_name(&last), 0);
 }
 
 static void read_close(struct reader *r)
 {
-	if (!is_word(r, "all"))
-		emit(r, SQLSETTING_SET, cursor_name(&r->token), 0);
+	if (!sqlwords_is(&r->words, "all"))
+		emit(r, SQLSETTING_SET, cursor_name(&r->words.token), 0);
 }
 
 /* --------------------------------------------------------------------------------------------- statements */
@@ -362,44 +307,39 @@ static const struct {
 
 static void read_statement(struct reader *r)
 {
-	bool opens = is_word(r, "begin") || is_word(r, "start");
+	bool opens = sqlwords_is(&r->words, "begin") || sqlwords_is(&r->words, "start");
 
 	if (opens) {
 		emit(r, SQLSETTING_BEGIN, 0, 0);
 		return;
 	}
-	if (take(r, "savepoint")) {
+	if (sqlwords_take(&r->words, "savepoint")) {
 		emit(r, SQLSETTING_SAVEPOINT, take_savepoint(r), 0);
 		return;
 	}
-	if (take(r, "release")) {
-		take(r, "savepoint");
+	if (sqlwords_take(&r->words, "release")) {
+		sqlwords_take(&r->words, "savepoint");
 		emit(r, SQLSETTING_RELEASE, take_savepoint(r), 0);
 		return;
 	}
 	for (size_t i = 0; i < sizeof(commands) / sizeof(*commands); i++)
-		if (take(r, commands[i].word)) {
+		if (sqlwords_take(&r->words, commands[i].word)) {
 			commands[i].read(r);
 			return;
 		}
-	for (; !at_end(r); advance(r))
-		if (is_word(r, "set_config"))
+	for (; !sqlwords_at_end(&r->words); sqlwords_advance(&r->words))
+		if (sqlwords_is(&r->words, "set_config"))
 			read_set_config(r);
 }
 
 void sqlsetting_read(const char *text, size_t len, uint64_t text_key,
 		     void (*each)(void *ctx, const struct sqlsetting *setting), void *ctx)
 {
-	struct reader r = {
-	    .lexer = {.at = text, .end = text + len}, .text_key = text_key, .each = each, .ctx = ctx};
+	struct reader r = {.words = sqlwords_of(text, len), .text_key = text_key, .each = each, .ctx = ctx};
 
-	advance(&r);
-	while (r.token.kind != SQLLEX_END) {
+	do
 		read_statement(&r);
-		skip_statement(&r);
-		if (is_sign(&r, ';'))
-			advance(&r);
-	}
+	while (sqlwords_next(&r.words));
 }
 
 /* A call of set_config() somewhere. */

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "sql/sqlblock.h"
 
-#include <string.h>
-
 #include "sql/sqlwords.h"
 
 static void take_name(struct sqlwords *words, struct sqlblock *out)
@@ -50,21 +48,9 @@ static enum sqlblock_kind read_statement(struct sqlwords *words, struct sqlblock
 	return SQLBLOCK_NONE;
 }
 
-/* Of most texts only the first word is to be read. */
-static bool may_hold_several(const char *text, size_t len)
-{
-	const char *sign = memchr(text, ';', len);
-
-	while (sign && ++sign < text + len)
-		if (!memchr("; \t\n\r\f", *sign, 6))
-			return true;
-	return false;
-}
-
 void sqlblock_read(const char *text, size_t len, struct sqlblock *out)
 {
 	struct sqlwords words = sqlwords_of(text, len);
-	bool several = may_hold_several(text, len);
 
 	*out = (struct sqlblock){.kind = SQLBLOCK_NONE};
 	do {
@@ -75,5 +61,5 @@ void sqlblock_read(const char *text, size_t len, struct sqlblock *out)
 			one = (struct sqlblock){.kind = SQLBLOCK_SEVERAL};
 		if (one.kind != SQLBLOCK_NONE)
 			*out = one;
-	} while (several && out->kind != SQLBLOCK_SEVERAL && sqlwords_next(&words));
+	} while (out->kind != SQLBLOCK_SEVERAL && sqlwords_next(&words));
 }

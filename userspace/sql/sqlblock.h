@@ -33,6 +33,7 @@ struct sqlblock {
 	size_t name_len; /* 0: without a name */
 };
 
+/* Worth its while only where sqlsetting_concerns(): of other texts it is SQLBLOCK_NONE. */
 void sqlblock_read(const char *text, size_t len, struct sqlblock *out);
 
 #endif

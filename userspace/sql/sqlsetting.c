@@ -363,7 +363,8 @@ bool sqlsetting_concerns(const char *text, size_t len)
 
 	if (!sqllex_next_solid(&lexer, &token))
 		return false;
-	if (calls_set_config(text, len) || memchr(token.end, ';', lexer.end - token.end))
+	if (calls_set_config(text, len) || *token.start == ';' ||
+	    memchr(token.end, ';', lexer.end - token.end))
 		return true;
 	sqllex_upper(&token, word, sizeof(word));
 	if (strcmp(word, "BEGIN") == 0 || strcmp(word, "START") == 0 || strcmp(word, "SAVEPOINT") == 0 ||

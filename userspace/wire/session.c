@@ -155,10 +155,10 @@ static void pump_sent(struct session *session, const uint8_t *data, size_t len)
 			session_frontend_message(session, &frame);
 			break;
 		case FRAMER_HEAD:
-			session_frontend_head(session, &frame);
+			session_hash_head(session, &frame);
 			break;
 		case FRAMER_TAIL:
-			session_frontend_tail(session, &frame);
+			session_hash_tail(session, &frame);
 			break;
 		case FRAMER_INVALID:
 			invalid(session, TURN_FRONT_LOST);

@@ -152,7 +152,8 @@ static void enter_context(struct session *session, const struct seen_text *seen,
 static void push_query(struct session *session, struct item *item, const struct seen_text *seen,
 		       const struct sqltext *scan)
 {
-	blocks_sent(session, item, seen->text, seen->len, seen->whole);
+	if (scan->sets || !seen->whole)
+		blocks_sent(session, item, seen->text, seen->len, seen->whole);
 	item->serial = ++session->serials;
 	item->sent_ns = session->now_ns;
 	item->tag = scan->tag;

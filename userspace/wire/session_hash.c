@@ -4,7 +4,7 @@
 
 #include "wire/session_internal.h"
 
-void session_frontend_head(struct session *session, const struct frame *frame)
+void session_hash_head(struct session *session, const struct frame *frame)
 {
 	struct pgwire_string name, text;
 	bool whole = false; /* stays so when the message is malformed */
@@ -37,7 +37,7 @@ void session_frontend_head(struct session *session, const struct frame *frame)
 	}
 }
 
-void session_frontend_tail(struct session *session, const struct frame *frame)
+void session_hash_tail(struct session *session, const struct frame *frame)
 {
 	const uint8_t *nul;
 

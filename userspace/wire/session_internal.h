@@ -209,8 +209,11 @@ void session_stop(struct session *session, enum session_turn why);
 /* session_frontend.c */
 framer_rule session_frontend_rule;
 void session_frontend_message(struct session *session, const struct frame *frame);
-void session_frontend_head(struct session *session, const struct frame *frame);
-void session_frontend_tail(struct session *session, const struct frame *frame);
+
+/* session_hash.c */
+/* The beginning, and each further piece, of a message that is too long to be kept whole. */
+void session_hash_head(struct session *session, const struct frame *frame);
+void session_hash_tail(struct session *session, const struct frame *frame);
 
 /* session_backend.c */
 framer_rule session_backend_rule;
@@ -293,11 +296,11 @@ void account_end_portal(struct session *session, uint64_t portal, bool counts);
 void account_end_portals(struct session *session, bool counts, const struct fault *fault);
 
 /* session_blocks.c */
-/* What a query's text will do to savepoints and cursors. */
+/* What a query's text will do to savepoints and cursors: of one that is whole only where scan.sets. */
 void blocks_sent(struct session *session, struct item *item, const char *text, size_t len, bool whole);
-/* Of an Execute; NULL where it is not known which it is. */
+/* The portal of an Execute; NULL where it is not known which it is. */
 struct prepared_entry *blocks_portal(struct session *session, const struct querytext_key *name);
-/* And what it did. */
+/* What a query did, by its CommandComplete; tag "": it had a hole. */
 void blocks_complete(struct session *session, const struct item *item, const char *tag);
 /* A ReadyForQuery: is the block over? */
 void blocks_ready(struct session *session, bool over);

@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "sql/sqlblock.h"
+#include "sql/sqlsetting.h"
 
 static const struct {
 	const char *text;
@@ -37,6 +38,8 @@ static const struct {
     {"SAVEPOINT a; SAVEPOINT b", SQLBLOCK_SEVERAL, ""},
     {"COMMIT; ROLLBACK TO a", SQLBLOCK_SEVERAL, ""},
     {"SAVEPOINT", SQLBLOCK_SAVEPOINT, ""},
+    {"; savepoint a", SQLBLOCK_SAVEPOINT, "a"},
+    {"SELECT 1;ROLLBACK", SQLBLOCK_ROLLBACK, ""},
 };
 
 static void the_one_that_a_text_holds_is_told_with_its_name(void **state)
@@ -51,6 +54,16 @@ static void the_one_that_a_text_holds_is_told_with_its_name(void **state)
 			fail_msg("%s: %d \"%.*s\"", texts[i].text, block.kind, (int)block.name_len,
 				 block.name);
 	}
+}
+
+/* Who asks sqlsetting_concerns() first misses nothing. */
+static void what_concerns_no_setting_holds_none(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++)
+		if (texts[i].kind != SQLBLOCK_NONE &&
+		    !sqlsetting_concerns(texts[i].text, strlen(texts[i].text)))
+			fail_msg("%s", texts[i].text);
 }
 
 /* PostgreSQL cuts names: what differs behind that is the same. */
@@ -70,6 +83,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(the_one_that_a_text_holds_is_told_with_its_name),
+	    cmocka_unit_test(what_concerns_no_setting_holds_none),
 	    cmocka_unit_test(a_long_name_is_cut_as_the_server_cuts_it),
 	};
 

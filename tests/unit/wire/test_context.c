@@ -60,6 +60,12 @@ static void a_released_savepoint_is_no_aim_of_a_rollback_any_more(void **state)
 		    AFTER("SET search_path TO c"));
 }
 
+static void a_semicolon_in_front_hides_nothing(void **state)
+{
+	(void)state;
+	expect_same(AFTER("; SET search_path TO a"), AFTER("SET search_path TO a"));
+}
+
 /* Drivers set and release one around each statement. */
 static void any_number_of_released_savepoints_fits_into_one_transaction(void **state)
 {
@@ -83,6 +89,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(a_rollback_to_gives_up_what_was_set_behind_the_savepoint),
 	    cmocka_unit_test(a_released_savepoint_is_no_aim_of_a_rollback_any_more),
+	    cmocka_unit_test(a_semicolon_in_front_hides_nothing),
 	    cmocka_unit_test(any_number_of_released_savepoints_fits_into_one_transaction),
 	};
 

@@ -41,7 +41,8 @@ DIFFERENTIAL_OBJS := $(patsubst tests/differential/%.c,$(BUILD)/differential/%.o
 PROXY_OBJS := $(patsubst tests/proxy/%.c,$(BUILD)/proxy/%.o,$(wildcard tests/proxy/*.c))
 UNIT      := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/unit/*/test_*.c))
 
-TEST_PROGRAMS := $(patsubst tests/integration/%.c,$(BUILD)/tests/%,$(wildcard tests/integration/*.c))
+TEST_PROGRAMS := $(patsubst tests/integration/%.c,$(BUILD)/tests/%,$(filter-out %.bpf.c,$(wildcard tests/integration/*.c)))
+TEST_BPF := $(patsubst tests/integration/%.c,$(BUILD)/tests/%.o,$(wildcard tests/integration/*.bpf.c))
 
 .PHONY: all skeletons axe unit test-programs check mutate print-mutate check-queue check-verdict check-differential check-kernels lint clean-room deb image dist-check install demo bench bench-attach bench-match bench-pipeline bench-results fuzz FORCE clean help print-cflags
 .SECONDARY:
@@ -122,7 +123,11 @@ $(BUILD)/tests/%: tests/integration/%.c $(BUILD)/libobserver.a
 
 $(BUILD)/tests/traps $(BUILD)/tests/foreign_relay: LDLIBS += -luring -lpthread
 
-test-programs: $(TEST_PROGRAMS)
+$(BUILD)/tests/%.bpf.o: tests/integration/%.bpf.c
+	@mkdir -p $(@D)
+	$(CLANG) $(BPF_CFLAGS) -MMD -MP -MT $@ -c -o $@ $<
+
+test-programs: $(TEST_PROGRAMS) $(TEST_BPF)
 
 # The mirroring proxy with a known truth, for tests.
 $(BUILD)/proxy/%.o: tests/proxy/%.c

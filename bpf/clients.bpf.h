@@ -54,20 +54,25 @@ static __noinline bool clients_unix(struct sock *sk)
 	return false;
 }
 
-static __always_inline void clients_visit(struct sock *sk, struct task_struct *task)
+/* True for what the proxy has opened itself. */
+static __always_inline bool clients_visit(struct sock *sk, struct task_struct *task)
 {
 	__u8 state = sk->__sk_common.skc_state;
 	__u16 port = sk->__sk_common.skc_num;
 	bool named = sk->__sk_common.skc_family == AF_UNIX;
 
-	if (state != TCP_ESTABLISHED && state != TCP_LISTEN)
-		return;
-	if (!(named ? state == TCP_ESTABLISHED : sock_is_tcp(sk)) || !filter_process(filter_current(), task))
-		return;
-	if (state == TCP_LISTEN)
+	if (state != TCP_ESTABLISHED && (named || state != TCP_LISTEN))
+		return false;
+	if (!filter_process(filter_current(), task))
+		return false;
+	if (state == TCP_LISTEN) {
 		clients_listener(port);
-	else if (named ? clients_unix(sk) : clients_listens(port))
-		clients_found++;
+		return false;
+	}
+	if (!(named ? clients_unix(sk) : clients_listens(port)))
+		return true;
+	clients_found++;
+	return false;
 }
 
 #endif

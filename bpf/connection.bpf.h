@@ -30,6 +30,30 @@ int BPF_PROG(on_destroy, struct sock *sk)
 	return 0;
 }
 
+/* A socket that one of the open files is, if it is of a kind that can be followed. */
+static __always_inline struct sock *stream_of(struct file *file)
+{
+	struct socket *socket = bpf_sock_from_file(file);
+	struct sock *sk = socket ? socket->sk : NULL;
+
+	return sk && (sock_is_tcp(sk) || sk->__sk_common.skc_family == AF_UNIX || sock_is_mptcp(sk)) ? sk
+												     : NULL;
+}
+
+/* Follows it from now on, if it is wanted. */
+static __always_inline int follow_late(struct sock *sk, struct task_struct *task)
+{
+	struct tracked fresh = {.tgid = task->tgid, .open_flags = EVENT_F_BEFORE};
+	__u8 state = sk->__sk_common.skc_state;
+
+	if (state == TCP_CLOSE || state == TCP_LISTEN)
+		return 0;
+	fresh.target = track_wanted(sk, task);
+	if ((__s32)fresh.target < 0)
+		return 0;
+	return track_start(sk, &fresh, state);
+}
+
 /*
  * Connections that existed before: the files of a process tell whose they are. Attach first, then scan. And
  * after records were lost: those of known sockets are told how they stand.
@@ -40,45 +64,36 @@ int scan_files(struct bpf_iter__task_file *ctx)
 	struct task_struct *task = ctx->task;
 	struct file *file = ctx->file;
 	struct tracked *tracked;
-	struct socket *socket;
 	struct sock *sk;
-	__s32 target;
-	__u8 state;
 
 	if (!task || !file)
 		return 0;
-	socket = bpf_sock_from_file(file);
-	if (!socket)
-		return 0;
-	sk = socket->sk;
-	if (!sk || !(sock_is_tcp(sk) || sk->__sk_common.skc_family == AF_UNIX))
+	sk = stream_of(file);
+	if (!sk)
 		return 0;
 	tracked = track_find(sk);
-	if (tracked)
-		return track_tell(sk, tracked);
-	state = sk->__sk_common.skc_state;
-	if (state == TCP_CLOSE || state == TCP_LISTEN)
-		return 0;
-	target = track_wanted(sk, task);
-	if (target < 0)
-		return 0;
-	return track_start(sk, target, task->tgid, state, EVENT_F_BEFORE);
+	return tracked ? track_tell(sk, tracked) : follow_late(sk, task);
 }
 
-/* On demand only, about once a second. */
+/*
+ * On demand only, about once a second. What it meets of the proxy's that is not followed yet is from then on:
+ * a process may have connected before it had the name or the cgroup by which it is known.
+ */
 SEC("iter/task_file")
 int count_clients(struct bpf_iter__task_file *ctx)
 {
 	struct task_struct *task = ctx->task;
 	struct file *file = ctx->file;
-	struct socket *socket;
+	struct sock *sk;
 
 	if (!task || !file)
 		return 0;
-	socket = bpf_sock_from_file(file);
-	if (socket && socket->sk)
-		clients_visit(socket->sk, task);
-	return 0;
+	sk = stream_of(file);
+	if (!sk || !clients_visit(sk, task) || track_find(sk))
+		return 0;
+	if (sk->__sk_common.skc_family == AF_UNIX) /* its first send tells, and that it is the first */
+		return 0;
+	return follow_late(sk, task);
 }
 
 /* On demand only. */

@@ -40,6 +40,8 @@ enum event_loss {
 	LOSS_MULTI_MESSAGE,   /* sendmmsg/recvmmsg with more than one message */
 	LOSS_TRUNCATED,       /* MSG_TRUNC: the position moved, the buffer was not written */
 	LOSS_TOO_LONG,        /* past EVENT_MAX_CALL_BYTES or EVENT_MAX_PIECES of one call */
+	LOSS_MPTCP, /* a path of a Multipath TCP connection, where the mode does not follow that: user space
+		       tells it */
 	LOSS_REASONS,
 };
 
@@ -69,6 +71,12 @@ struct event {
 	0x04u              /* EVENT_OPEN: bytes may have moved before (found by the scan; announced late) \
 			    */
 #define EVENT_F_UNIX 0x08u /* a Unix-domain socket: positions are our own count */
+#define EVENT_F_REDIRECTED                                                                        \
+	0x10u /* a sockmap may redirect what is sent and received: TCP's positions need not move. \
+	       */
+#define EVENT_F_MPTCP                                                                                        \
+	0x20u /* EVENT_OPEN: a path of a Multipath TCP connection, whose bytes this attach mode does not see \
+	       */
 
 struct event_open {
 	struct event h;
@@ -120,6 +128,9 @@ struct survey {
 	__u8 of_proxy; /* the process is one that the filter chooses */
 	__u8 is_unix;
 	__u8 is_mptcp;
+	__u8 is_redirected; /* by a sockmap */
+	__u8 unseen;        /* the attach mode does not see what it moves, for one of these two reasons */
+	__u8 pad[6];
 	char comm[16];  /* of the thread group leader */
 	char path[112]; /* of a Unix-domain socket: what the server has bound, NUL-terminated */
 };
@@ -173,7 +184,7 @@ _Static_assert(sizeof(struct event) == 32, "ABI");
 _Static_assert(sizeof(struct event_open) == 32 + 48, "ABI");
 _Static_assert(sizeof(struct event_state) == 32 + 24, "ABI");
 _Static_assert(sizeof(struct event_data) == 32 + 24, "ABI");
-_Static_assert(sizeof(struct survey) == 184, "ABI");
+_Static_assert(sizeof(struct survey) == 192, "ABI");
 _Static_assert(sizeof(struct filter_target) == 136, "ABI");
 
 #endif

@@ -28,8 +28,10 @@ struct tracked {
 	__u8 fin_sent;      /* write_seq counts our own FIN */
 	__u8 incomplete;    /* records of it found no room since it was last told how it stands */
 	__u8 is_unix;
-	__u8 pad[4];
-	__u32 moved[2]; /* bytes by enum event_direction: a Unix-domain socket's positions */
+	__u8 is_mptcp; /* a Multipath TCP connection, not one of its paths */
+	__u8 counted;  /* its positions are our own count: TCP has none for it */
+	__u8 pad[2];
+	__u32 moved[2]; /* bytes by enum event_direction, where counted */
 };
 
 #define NO_EOF (-1)
@@ -60,6 +62,15 @@ struct {
 #define FIELD(object, field) ((object)->field)
 #endif
 
+/* Multipath TCP connections that are being made, by the address of their socket. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1024);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, __u64);
+	__type(value, struct tracked);
+} connecting_paths SEC(".maps");
+
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, 1 << 20); /* probe.c sets the size */
@@ -76,6 +87,11 @@ const volatile __u32 ring_look_ns = 0;                        /* so old may be w
 #define RECEIVE_ARGUMENTS          5
 #define RECEIVE_ARGUMENTS_NONBLOCK 6
 const volatile __u32 receive_arguments = RECEIVE_ARGUMENTS;
+
+/* The mode shows what a program hands to its socket, not what TCP makes of it; and the kernel's types have
+ * Multipath TCP. */
+const volatile __u8 sees_sockets = 0;
+const volatile __u8 follows_mptcp = 0;
 
 /* Memory-mapped: probe.c writes the filter that is not active, then switches. */
 struct filter filters[2];
@@ -97,9 +113,10 @@ __u64 lost_ends_count; /* ever; the last is lost_ends[(lost_ends_count - 1) % LO
 #define TCP_LISTEN      10
 #define TCP_CLOSING     11
 
-#define IPPROTO_TCP 6
-#define AF_UNIX     1
-#define AF_INET     2
-#define AF_INET6    10
+#define IPPROTO_TCP   6
+#define IPPROTO_MPTCP 262
+#define AF_UNIX       1
+#define AF_INET       2
+#define AF_INET6      10
 
 #endif

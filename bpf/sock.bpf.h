@@ -7,6 +7,8 @@
 
 #define SOCK_DONE    1 /* bit of sk_flags, <net/sock.h>: set by tcp_fin() only */
 #define RCV_SHUTDOWN 1
+/* Bit of sk_user_data, <net/sock.h> since Linux 6.0: a sockmap has it, and may move its bytes past TCP. */
+#define SK_USER_DATA_PSOCK 4ul
 
 struct positions {
 	__u32 send;
@@ -20,7 +22,7 @@ struct positions {
 extern void *bpf_rdonly_cast(const void *object, __u32 type) __ksym __weak;
 #endif
 
-/* Of a socket that is known to be TCP, by tracked.is_unix. */
+/* Of a socket that is known to be TCP, by tracked.counted. */
 static __always_inline struct tcp_sock *sock_tcp(struct sock *sk)
 {
 #ifdef BY_ADDRESS
@@ -43,7 +45,7 @@ static __always_inline void sock_positions(struct sock *sk, const struct tracked
 	struct tcp_sock *tcp;
 
 	__builtin_memset(out, 0, sizeof(*out));
-	if (tracked->is_unix) {
+	if (tracked->counted) {
 		out->send = tracked->moved[DIRECTION_SEND];
 		out->recv = tracked->moved[DIRECTION_RECV];
 		out->fin = FIELD(sk, sk_shutdown) & RCV_SHUTDOWN;
@@ -63,7 +65,7 @@ static __always_inline void sock_positions(struct sock *sk, const struct tracked
 
 static __always_inline __u64 sock_bytes_acked(struct sock *sk, const struct tracked *tracked)
 {
-	struct tcp_sock *tcp = tracked->is_unix ? NULL : sock_tcp(sk);
+	struct tcp_sock *tcp = tracked->counted ? NULL : sock_tcp(sk);
 
 	return tcp ? FIELD(tcp, bytes_acked) : 0;
 }
@@ -73,6 +75,41 @@ static __always_inline bool sock_is_tcp(struct sock *sk)
 	__u16 family = FIELD(sk, __sk_common.skc_family);
 
 	return FIELD(sk, sk_protocol) == IPPROTO_TCP && (family == AF_INET || family == AF_INET6);
+}
+
+/* Of any but a Unix-domain socket. */
+static __always_inline __attribute__((unused)) bool sock_is_redirected(struct sock *sk)
+{
+	/* Nearly never; and the verifier lets nobody look at the bits of a pointer that it has read itself.
+	 */
+	return FIELD(sk, sk_user_data) &&
+	       ((unsigned long)BPF_CORE_READ(sk, sk_user_data) & SK_USER_DATA_PSOCK);
+}
+
+/*
+ * Multipath TCP: the program holds one socket (sk_protocol says which), below it are the paths, TCP sockets
+ * that the program never sees. Where the mode shows what the program's socket moves, that one is followed;
+ * else its paths are, of which only the positions tell.
+ */
+static __always_inline bool sock_is_mptcp(struct sock *sk)
+{
+	return follows_mptcp && FIELD(sk, sk_protocol) == IPPROTO_MPTCP;
+}
+
+static __always_inline bool sock_is_path(struct sock *sk)
+{
+	struct tcp_sock *tcp = sock_tcp(sk);
+
+	return tcp && bpf_core_field_exists(struct tcp_sock, is_mptcp) && FIELD(tcp, is_mptcp);
+}
+
+/* The program's socket above a path: an address only, since the verifier does not know what it is. */
+static __always_inline struct sock *sock_above(struct sock *sk)
+{
+	struct mptcp_subflow_context *context =
+	    BPF_CORE_READ((struct inet_connection_sock *)sk, icsk_ulp_data);
+
+	return context ? BPF_CORE_READ(context, conn) : NULL;
 }
 
 static __always_inline void map_ipv4(__u32 *to, __u32 addr)

@@ -9,8 +9,6 @@
 
 #include "track.bpf.h"
 
-#define IPPROTO_MPTCP 262
-
 __u32 survey_all; /* also what is of no interest to the configuration: `discover` */
 
 static __always_inline void survey_path(struct sock *sk, struct survey *record)
@@ -77,6 +75,8 @@ static __always_inline void survey_visit(struct seq_file *seq, struct sock *sk, 
 		return;
 	record.is_unix = sk->__sk_common.skc_family == AF_UNIX;
 	record.is_mptcp = !record.is_unix && sk->sk_protocol == IPPROTO_MPTCP;
+	record.is_redirected = !record.is_unix && sock_is_redirected(sk);
+	record.unseen = (record.is_mptcp && !follows_mptcp) || (record.is_redirected && !sees_sockets);
 	if (record.is_unix) {
 		survey_path(sk, &record);
 		if (!record.path[0])

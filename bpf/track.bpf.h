@@ -153,6 +153,8 @@ static __noinline int track_report(struct sock *sk, struct tracked *tracked,
 	sock_positions(sk, tracked, &positions);
 	fill_head(&state->h, tracked, &positions, change->kind);
 	state->h.tgid = change->tgid;
+	if (!tracked->counted && sock_is_redirected(sk))
+		state->h.flags |= EVENT_F_REDIRECTED;
 	state->h.direction = change->kind == EVENT_EOF ? DIRECTION_RECV : 0;
 	state->error = change->error;
 	state->old_state = change->old_state;
@@ -196,28 +198,36 @@ static __always_inline __s32 track_wanted(struct sock *sk, struct task_struct *t
 	if (FIELD(sk, __sk_common.skc_family) == AF_UNIX)
 		return filter_has_unix(filter) && filter_process(filter, task) ? filter_unix_target_of(sk)
 									       : -1;
-	if (!sock_is_tcp(sk) || !filter_process(filter, task))
+	if (!(sock_is_tcp(sk) || sock_is_mptcp(sk)) || !filter_process(filter, task))
 		return -1;
 	sock_remote(sk, search.addr);
 	search.port = sock_remote_port(sk);
 	return filter_target_of(&search);
 }
 
+static __always_inline void track_name(struct tracked *fresh)
+{
+	fresh->sock = __sync_fetch_and_add(&last_sock, 1) + 1;
+	fresh->eof_reported = NO_EOF;
+}
+
 /* Starts to follow a socket and announces it. Another program may have done so already: then nothing happens.
  */
-static __always_inline int track_start(struct sock *sk, __s32 target, __u32 tgid, __u8 state, __u8 open_flags)
+static __always_inline int track_start(struct sock *sk, struct tracked *fresh, __u8 state)
 {
-	struct tracked fresh = {
-	    .target = target, .tgid = tgid, .open_flags = open_flags, .eof_reported = NO_EOF};
 	struct tracked *tracked;
 
-	fresh.sock = __sync_fetch_and_add(&last_sock, 1) + 1;
-	fresh.is_unix = FIELD(sk, __sk_common.skc_family) == AF_UNIX;
-	if (fresh.is_unix)
-		fresh.open_flags |= EVENT_F_UNIX;
-	fresh.fin_sent = !fresh.is_unix && (state == TCP_FIN_WAIT1 || state == TCP_FIN_WAIT2 ||
-					    state == TCP_CLOSING || state == TCP_LAST_ACK);
-	tracked = track_store(sk, &fresh);
+	track_name(fresh);
+	fresh->is_unix = FIELD(sk, __sk_common.skc_family) == AF_UNIX;
+	fresh->is_mptcp = !fresh->is_unix && sock_is_mptcp(sk);
+	fresh->counted = fresh->is_unix || fresh->is_mptcp;
+	if (fresh->is_unix)
+		fresh->open_flags |= EVENT_F_UNIX;
+	if (!fresh->counted && sock_is_path(sk))
+		fresh->open_flags |= EVENT_F_MPTCP;
+	fresh->fin_sent = !fresh->counted && (state == TCP_FIN_WAIT1 || state == TCP_FIN_WAIT2 ||
+					      state == TCP_CLOSING || state == TCP_LAST_ACK);
+	tracked = track_store(sk, fresh);
 	if (!tracked)
 		__sync_fetch_and_add(&lost_control, 1);
 	else if (!tracked->announced)
@@ -225,22 +235,79 @@ static __always_inline int track_start(struct sock *sk, __s32 target, __u32 tgid
 	return 0;
 }
 
+/*
+ * The connect of a Multipath TCP connection is that of its first path, which alone has the addresses: known
+ * by the socket above until that one tells of itself.
+ */
+static __noinline int track_path(struct sock *sk, struct task_struct *task)
+{
+	struct tracked fresh = {.tgid = task->tgid, .is_mptcp = 1, .counted = 1}, *tracked;
+	struct sock *above = sock_above(sk);
+	__u64 address = (__u64)above;
+
+	if (!above || BPF_CORE_READ(above, __sk_common.skc_state) != TCP_SYN_SENT)
+		return 0; /* one path more of a connection that is known */
+	fresh.target = track_wanted(sk, task);
+	if ((__s32)fresh.target < 0)
+		return 0;
+	track_name(&fresh);
+	bpf_map_update_elem(&connecting_paths, &address, &fresh, BPF_NOEXIST);
+	tracked = bpf_map_lookup_elem(&connecting_paths, &address);
+	if (!tracked)
+		__sync_fetch_and_add(&lost_control, 1);
+	else if (!tracked->announced)
+		track_announce(sk, tracked, TCP_SYN_SENT, 0);
+	return 0;
+}
+
+/* The socket above tells of itself. */
+static __always_inline struct tracked *track_adopt(struct sock *sk)
+{
+	__u64 address = (__u64)sk;
+	struct tracked *connecting, *tracked = NULL;
+
+	if (!sock_is_mptcp(sk))
+		return NULL;
+	connecting = bpf_map_lookup_elem(&connecting_paths, &address);
+	if (connecting)
+		tracked = track_store(sk, connecting);
+	if (connecting && !tracked)
+		count_lost_control(connecting);
+	bpf_map_delete_elem(&connecting_paths, &address);
+	return tracked;
+}
+
+/* A path that fails while its connection is being made: the socket above learns of it later, and not why. */
+static __always_inline int track_path_failed(struct sock *sk)
+{
+	struct state_change change = {.kind = EVENT_STATE,
+				      .old_state = TCP_SYN_SENT,
+				      .new_state = TCP_CLOSE,
+				      .error = FIELD(sk, sk_err)};
+	__u64 address = (__u64)sock_above(sk);
+	struct tracked *tracked = bpf_map_lookup_elem(&connecting_paths, &address);
+
+	return tracked ? track_report(sk, tracked, &change) : 0;
+}
+
 /* A connect, in the connecting task. A socket may be connected again after a failure: that is a new one to
  * us. */
 static __always_inline int track_connect(struct sock *sk)
 {
+	struct tracked fresh = {.tgid = bpf_get_current_pid_tgid() >> 32};
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct tracked *before = track_find(sk);
-	__s32 target;
 
 	if (before) {
 		track_end(sk, before);
 		track_forget(sk);
 	}
-	target = track_wanted(sk, task);
-	if (target < 0)
+	if (follows_mptcp && sock_is_path(sk))
+		return track_path(sk, task);
+	fresh.target = track_wanted(sk, task);
+	if ((__s32)fresh.target < 0)
 		return 0;
-	return track_start(sk, target, bpf_get_current_pid_tgid() >> 32, TCP_SYN_SENT, 0);
+	return track_start(sk, &fresh, TCP_SYN_SENT);
 }
 
 /*
@@ -250,12 +317,13 @@ static __always_inline int track_connect(struct sock *sk)
 static __noinline struct tracked *track_unix(struct sock *sk)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
-	__s32 target = track_wanted(sk, task);
+	struct tracked fresh = {.target = track_wanted(sk, task),
+				.tgid = bpf_get_current_pid_tgid() >> 32,
+				.open_flags = scanned ? 0 : EVENT_F_BEFORE};
 
-	if (target < 0)
+	if ((__s32)fresh.target < 0)
 		return NULL;
-	track_start(sk, target, bpf_get_current_pid_tgid() >> 32, TCP_ESTABLISHED,
-		    scanned ? 0 : EVENT_F_BEFORE);
+	track_start(sk, &fresh, TCP_ESTABLISHED);
 	return track_find(sk);
 }
 
@@ -263,12 +331,20 @@ static __noinline struct tracked *track_unix(struct sock *sk)
 static __always_inline int track_state(struct sock *sk, int old_state, int new_state)
 {
 	struct state_change change = {.kind = EVENT_STATE, .old_state = old_state, .new_state = new_state};
-	struct tracked *tracked = track_find(sk);
+	struct tracked *tracked = track_find(sk) ?: track_adopt(sk);
 
+	if (!tracked && follows_mptcp && old_state == TCP_SYN_SENT && new_state == TCP_CLOSE &&
+	    sock_is_path(sk))
+		return track_path_failed(sk);
 	if (!tracked)
 		return 0;
 	change.error = FIELD(sk, sk_err);
 	track_report(sk, tracked, &change);
+	if (tracked->is_mptcp && new_state == TCP_CLOSE) { /* nothing tells of its destruction */
+		track_end(sk, tracked);
+		track_forget(sk);
+		return 0;
+	}
 	/* After this event the kernel queues our FIN and counts it. */
 	if (new_state == TCP_FIN_WAIT1 || new_state == TCP_LAST_ACK)
 		tracked->fin_sent = 1;

@@ -59,7 +59,7 @@ static __always_inline void describe(struct event_data *record, struct sock *sk,
 {
 	struct positions positions;
 
-	if (tracked->is_unix)
+	if (tracked->counted)
 		__sync_fetch_and_add(direction == DIRECTION_SEND ? &tracked->moved[DIRECTION_SEND]
 								 : &tracked->moved[DIRECTION_RECV],
 				     bytes);
@@ -72,6 +72,8 @@ static __always_inline void describe(struct event_data *record, struct sock *sk,
 	record->missed = *missed_of(tracked, direction);
 	record->missed_other = *missed_of(tracked, !direction);
 	record->pad = 0;
+	if (!tracked->counted && sock_is_redirected(sk))
+		record->h.flags |= EVENT_F_REDIRECTED;
 }
 
 /*

@@ -111,6 +111,7 @@ struct sock {
 	short unsigned int sk_protocol;
 	unsigned char sk_shutdown;
 	struct bpf_local_storage *sk_bpf_storage;
+	void *sk_user_data;
 };
 
 struct tcp_sock {
@@ -118,6 +119,15 @@ struct tcp_sock {
 	unsigned int copied_seq;
 	unsigned int rcv_nxt;
 	unsigned int write_seq;
+	_Bool is_mptcp;
+};
+
+struct inet_connection_sock {
+	void *icsk_ulp_data;
+};
+
+struct mptcp_subflow_context {
+	struct sock *conn;
 };
 
 struct socket {

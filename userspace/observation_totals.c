@@ -31,6 +31,7 @@ void observation_count(struct observation *o)
 	observer->evictions.connections = o->evicted_before.connections + conns.evicted;
 	observer->evictions.segments = o->evicted_before.segments + conns.displaced;
 	totals.lost_bytes[LOSS_FOREIGN_SYSCALL] += conns.unexplained_bytes;
+	totals.lost_bytes[LOSS_MPTCP] += conns.mptcp_bytes;
 	reading_sync(o->reading, &conns);
 	for (int i = LOSS_NONE + 1; i < LOSS_REASONS; i++)
 		*stats_cell(&observer->lost_bytes, i - 1) = o->base.lost_bytes[i] + totals.lost_bytes[i];

@@ -122,7 +122,10 @@ static void print_connections(const struct trial *trial)
 		say(trial, "connections: %llu of %.15s to %s, %s%s%s: %s", (unsigned long long)group->count,
 		    group->found.comm, diagnosis_remote(&group->found, remote),
 		    *group->database ? "database " : "database not known", group->database,
-		    group->found.is_mptcp ? ", Multipath TCP" : "", role);
+		    group->found.is_mptcp        ? ", Multipath TCP"
+		    : group->found.is_redirected ? ", redirected by a sockmap"
+						 : "",
+		    role);
 	}
 }
 

@@ -6,6 +6,7 @@ machine runs already is never touched. Whatever was started is stopped when its 
 (a parent-death signal) should this process be killed.
 """
 
+from .foreign_relay import ForeignRelay
 from .load import Client, Pgbench, pgbench, pgbench_init
 from .metrics import Metrics
 from .mirror_proxy import MirrorProxy
@@ -16,5 +17,5 @@ from .process import Process, free_port, interruptible, wait_for
 from .prometheus import Prometheus
 from .stand import Stand, leftovers
 
-__all__ = ["Client", "Metrics", "MirrorProxy", "Observer", "Pgbench", "Pgpool", "Process", "Prometheus", "Server", "Stand", "bpf_stats",
-           "cluster", "configuration", "free_port", "interruptible", "leftovers", "pgbench", "pgbench_init", "wait_for"]
+__all__ = ["Client", "ForeignRelay", "Metrics", "MirrorProxy", "Observer", "Pgbench", "Pgpool", "Process", "Prometheus", "Server", "Stand",
+           "bpf_stats", "cluster", "configuration", "free_port", "interruptible", "leftovers", "pgbench", "pgbench_init", "wait_for"]

@@ -10,7 +10,7 @@ import psycopg
 import pytest
 from conftest import lone_server, mirror_alone
 from counted import NAME, assert_identities, counted, eventually, lost, series
-from harness import MirrorProxy, Pgbench, pgbench, pgbench_init, wait_for
+from harness import ForeignRelay, MirrorProxy, Pgbench, pgbench, pgbench_init, wait_for
 from harness.observer import BINARY
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -37,34 +37,10 @@ def watch(server, observe_comm):
 # ------------------------------------------------------------------------------------------------ foreign system calls
 
 
-class ForeignRelay:
-    """foreign_relay, counted from outside: what TCP itself says it moved."""
-
-    host = "127.0.0.1"
-
-    def __init__(self, how, server):
-        self.child = subprocess.Popen([f"{BUILD}/tests/foreign_relay", how, str(server.port)], stdin=subprocess.PIPE,
-                                      stdout=subprocess.PIPE, text=True)
-        self.server_port = server.port
-        self.port = int(self.child.stdout.readline())
-
-    def moved(self):
-        """Bytes sent and received on the connection to the server that is open, as ss shows them."""
-        out = subprocess.run(["ss", "-tinH", f"dport = :{self.server_port} and src 127.0.0.1"], check=True,
-                             capture_output=True, text=True).stdout
-        fields = dict(field.split(":", 1) for field in out.split() if field.startswith(("bytes_sent:", "bytes_received:")))
-        return int(fields["bytes_sent"]) + int(fields["bytes_received"])
-
-    def close(self):
-        self.child.stdin.close()
-        self.child.stdout.close()
-        self.child.wait()
-
-
 @pytest.mark.parametrize("how", ["splice", "uring"])
 def test_what_foreign_system_calls_move_is_lost_to_the_byte_and_nothing_is_guessed(server, watch, how):
     observer = watch("foreign_relay", request_timeout="1s")
-    relay = ForeignRelay(how, server)
+    relay = ForeignRelay(how, server.port)
     try:
         with psycopg.connect(host=relay.host, port=relay.port, dbname="app", user="postgres", autocommit=True) as client:
             for number in range(20):

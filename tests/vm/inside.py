@@ -30,6 +30,7 @@ NAME = "app_mirror"
 # Of the capture's tests: each way to send and to receive, what is out of reach, the ends of a connection.
 CHOICE = ["sendmsg 300 1", "recv_all 32769", "uring_send 300 2", "uring_recv 300 2", "end_of_the_stream", "test_a_reset",
           "refused_connect", "existed_before"]
+BELOW = ["multipath_tcp_is_read_or_told both", "sockmap"]
 
 
 def not_usable(mode, program=f"{BUILD}/tests/probe_dump"):
@@ -144,9 +145,10 @@ def cell(mode, stand, everything):
     tests = run_tests("test_capture.py", mode, [] if everything else CHOICE)
     if everything:
         tests += f", of Unix-domain sockets {run_tests('test_unix_sockets.py', mode, [])}"
+    below = run_tests("test_below_the_socket.py", mode, BELOW)
     compilers = try_compilers(mode)
     count, by_path = observe(stand, mode), observe_by_path(stand, mode)
-    return (f"ok: {tests}; {count:.0f} statements on each server as it counted them, "
+    return (f"ok: {tests}; below the socket {below}; {count:.0f} statements on each server as it counted them, "
             f"{by_path:.0f} by Unix-domain sockets" + (f"; objects of {compilers}" if compilers else ""))
 
 

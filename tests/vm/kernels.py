@@ -27,6 +27,8 @@ PACKAGES = SUITES.get(suite(), {})
 
 # What the initramfs loads, with what they depend on. Absent ones are built in.
 MODULES = ("virtio_pci", "9pnet_virtio", "9p", "overlay")
+# Where a package has them: until Debian 12, and since.
+FOLDERS = ("lib/modules", "usr/lib/modules")
 
 
 class Unavailable(Exception):
@@ -41,10 +43,13 @@ class Kernel:
     def modules(self):
         """The modules of MODULES in loading order: [(name, bytes)]."""
         files, ordered = {}, []
-        for folder, _, names in os.walk(os.path.join(self.directory, "lib/modules")):
-            for name in names:
-                if ".ko" in name:
-                    files[name.split(".ko")[0].replace("-", "_")] = os.path.join(folder, name)
+        for top in FOLDERS:
+            for folder, _, names in os.walk(os.path.join(self.directory, top)):
+                for name in names:
+                    if ".ko" in name:
+                        files[name.split(".ko")[0].replace("-", "_")] = os.path.join(folder, name)
+        if not files:
+            raise Unavailable(f"the package of {self.release} has no modules below {' or '.join(FOLDERS)}")
 
         def add(name):
             if name in files and name not in [done for done, _ in ordered]:
@@ -87,7 +92,7 @@ def package_of(meta):
 
 def unpack(deb, release, directory):
     """The kernel and the modules' folders that are needed, no more: all of them are 400 MB."""
-    wanted = [f"./boot/vmlinuz-{release}"] + [f"./lib/modules/{release}/kernel/{folder}"
+    wanted = [f"./boot/vmlinuz-{release}"] + [f"./{top}/{release}/kernel/{folder}" for top in FOLDERS
                                               for folder in ("drivers/virtio", "net/9p", "fs/9p", "fs/overlayfs",
                                                              "fs/netfs", "fs/fscache")]
     with subprocess.Popen(["dpkg-deb", "--fsys-tarfile", deb], stdout=subprocess.PIPE) as archive:

@@ -94,6 +94,7 @@ struct conns_totals {
 	uint64_t unread_bytes[DECRYPT_REASONS]; /* of TLS, captured and not read */
 	uint64_t unexplained_bytes; /* gap bytes that no record and no counter accounts for (splice from a
 				       socket) */
+	uint64_t mptcp_bytes;       /* of Multipath TCP, where the attach mode does not follow it */
 };
 
 struct conns;

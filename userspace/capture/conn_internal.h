@@ -40,6 +40,7 @@ struct conn {
 	bool asked;        /* the proxy has sent something */
 	uint8_t tls_turns; /* of the handshake: the client's, the server's, and so on */
 	bool unix_domain;
+	bool is_path;     /* of Multipath TCP: what it carries is not seen */
 	bool half_closed; /* the proxy sends nothing more, and still reads */
 	bool ended;       /* the session is closed */
 	bool awake;       /* in the list of those that time may change */

@@ -51,6 +51,7 @@ void record_open(struct conn *conn, const struct event_open *open)
 	conn->view.remote.port = open->remote_port;
 	conn->attempting = record_is_fresh(open);
 	conn->established = !conn->attempting;
+	conn->is_path = open->h.flags & EVENT_F_MPTCP;
 	if (open->h.flags & EVENT_F_UNIX)
 		open_unix(conn, open);
 	if (conn->established) /* of a new connection ESTABLISHED gives the positions: before it they are not

@@ -155,7 +155,9 @@ static void on_gap(void *ctx, enum event_direction direction, uint64_t len, uint
 {
 	struct conn *conn = ctx;
 
-	if (why == LOSS_NONE)
+	if (why == LOSS_NONE && conn->is_path)
+		conn->owner->totals.mptcp_bytes += len;
+	else if (why == LOSS_NONE)
 		conn->owner->totals.unexplained_bytes += len;
 	conn->owner->sink.bytes(conn->owner->sink.ctx, &conn->view, direction, len);
 	if (conn->decrypt)

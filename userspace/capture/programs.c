@@ -96,6 +96,16 @@ const char *programs_missing(enum attach_mode mode, bool unix_sockets)
 	return missing;
 }
 
+/* Tracepoints show what moves through any socket; the functions of the other modes are TCP's own. */
+static bool follows_mptcp(enum attach_mode mode)
+{
+	struct btf *btf = mode == ATTACH_TRACEPOINT ? btf__load_vmlinux_btf() : NULL;
+	bool known = btf && btf__find_by_name_kind(btf, "mptcp_sock", BTF_KIND_STRUCT) > 0;
+
+	btf__free(btf);
+	return known;
+}
+
 static int receive_arguments(void)
 {
 	struct btf *btf = btf__load_vmlinux_btf();
@@ -131,6 +141,8 @@ static int receive_arguments(void)
 		out->ring_wake_step = &skeleton->rodata->ring_wake_step;            \
 		out->ring_look_ns = &skeleton->rodata->ring_look_ns;                \
 		skeleton->rodata->receive_arguments = receive_arguments();          \
+		skeleton->rodata->sees_sockets = out->mode == ATTACH_TRACEPOINT;    \
+		skeleton->rodata->follows_mptcp = follows_mptcp(out->mode);         \
 		out->filters = skeleton->bss->filters;                              \
 		out->scanned = &skeleton->bss->scanned;                             \
 		out->clients = &skeleton->links.count_clients;                      \

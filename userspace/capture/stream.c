@@ -18,7 +18,8 @@ struct side {
 	uint32_t missed;       /* bytes that the ring lost and that a gap has accounted for */
 	uint32_t moved;        /* all before it was moved, as far as is known ... */
 	uint32_t moved_missed; /* ... and so much of it lost by the ring */
-	bool marked;           /* since marked_ns all before `mark` should have come */
+	bool redirected; /* TCP's positions stand still: each record is the next, behind what the ring lost */
+	bool marked;     /* since marked_ns all before `mark` should have come */
 	uint32_t mark;
 	uint64_t marked_ns;
 	struct held *first, *last; /* by position */
@@ -111,14 +112,6 @@ static void declare_gap(struct stream *stream, struct side *side, uint32_t len, 
 			 time_ns, why);
 }
 
-/* The FIN counts as one byte in copied_seq, from which the positions of received bytes are reckoned. */
-static uint32_t position(const struct side *side, const struct event_data *record)
-{
-	bool fin = record->h.direction == DIRECTION_RECV && (record->h.flags & EVENT_F_FIN);
-
-	return fin && distance(record->pos, side->expected) == 1 ? record->pos - 1 : record->pos;
-}
-
 /* Of the bytes that the ring lost so far those that no gap stands for yet; 0 when a later record said more.
  */
 static uint32_t unaccounted(const struct side *side, uint32_t missed)
@@ -126,6 +119,24 @@ static uint32_t unaccounted(const struct side *side, uint32_t missed)
 	int32_t lost = distance(missed, side->missed);
 
 	return lost > 0 ? lost : 0;
+}
+
+/* Where TCP has moved the bytes after all, its position is the right one. */
+static uint32_t own_position(const struct side *side, uint32_t pos, uint32_t missed)
+{
+	uint32_t next = side->expected + unaccounted(side, missed);
+
+	return side->redirected && distance(pos, next) < 0 ? next : pos;
+}
+
+/* The FIN counts as one byte in copied_seq, from which the positions of received bytes are reckoned. */
+static uint32_t position(const struct side *side, const struct event_data *record)
+{
+	bool fin = record->h.direction == DIRECTION_RECV && (record->h.flags & EVENT_F_FIN);
+
+	if (side->redirected)
+		return own_position(side, record->pos, record->missed);
+	return fin && distance(record->pos, side->expected) == 1 ? record->pos - 1 : record->pos;
 }
 
 /* The next len bytes will not come; what the ring's losses do not explain, nothing does. */
@@ -177,7 +188,7 @@ static int32_t sends_ahead(const struct stream *stream, const struct event_data 
 		return 0;
 	if (!send->based)
 		return -1;
-	ahead = distance(record->h.send_pos, send->expected);
+	ahead = distance(own_position(send, record->h.send_pos, record->missed_other), send->expected);
 	return ahead > 0 ? ahead : 0;
 }
 
@@ -301,6 +312,7 @@ static void hold_back(struct stream *stream, struct side *side, const struct eve
  */
 static void note_position(struct side *side, uint32_t pos, uint32_t missed, uint64_t time_ns)
 {
+	pos = own_position(side, pos, missed);
 	if (!side->based || distance(pos, side->moved) <= 0)
 		return;
 	side->moved = pos;
@@ -334,6 +346,7 @@ void stream_data(struct stream *stream, const struct event_data *record)
 {
 	struct side *side = side_of(stream, record);
 
+	side->redirected |= !!(record->h.flags & EVENT_F_REDIRECTED);
 	if (!side->based) {
 		side->based = true;
 		side->expected = side->moved = record->pos - unaccounted(side, record->missed);

@@ -10,7 +10,8 @@
  *   - at once, when its record says that it was not captured,
  *   - after gap_after_ns, or when hold_max is reached: nothing explains it (e.g. splice from a socket).
  * A received record waits for the sends that came before it (its send_pos), so that a reply never overtakes
- * its request. The FIN, which TCP counts as one more byte, is no gap.
+ * its request. The FIN, which TCP counts as one more byte, is no gap. Where a sockmap moves bytes past TCP
+ * (EVENT_F_REDIRECTED) its positions stand still: there each record is the next, behind what the ring lost.
  *
  * Owns what it holds back. Knows nothing of what the bytes mean.
  */

@@ -175,10 +175,10 @@ struct side {
 	enum target target;
 	const struct config_endpoint *endpoint;
 	const struct diagnosis_side *counted;
-	uint64_t connections;    /* to this side */
-	uint64_t other_database; /* to its address and another database */
-	const char *other;       /* that database */
-	uint64_t mptcp;
+	uint64_t connections;       /* to this side */
+	uint64_t other_database;    /* to its address and another database */
+	const char *other;          /* that database */
+	uint64_t mptcp, redirected; /* whose bytes are not seen */
 };
 
 static const char *address_text(const struct side *side)
@@ -207,7 +207,10 @@ static void count_side(struct side *side)
 		role = diagnosis_role(input->classify, group);
 		if (is_of_side(side, &role, &group->found)) {
 			side->connections += group->count;
-			side->mptcp += group->found.is_mptcp ? group->count : 0;
+			if (group->found.unseen && group->found.is_mptcp)
+				side->mptcp += group->count;
+			else if (group->found.unseen)
+				side->redirected += group->count;
 		} else if (role.target == TARGET_NONE && *group->database && side->endpoint->database &&
 			   is_address_of(side->endpoint, &group->found)) {
 			side->other_database += group->count;
@@ -329,10 +332,16 @@ static void explain_unreadable(const struct side *side, struct diagnosis *out)
 		    counted->encrypted == 1 ? "is" : "are");
 	if (side->mptcp)
 		add(out, DIAGNOSIS_MPTCP, side->cluster, side->mptcp == side->connections,
-		    "%s: %llu of the connections to the %s use Multipath TCP, which cannot be followed: "
-		    "switch it off "
-		    "for the proxy (sysctl net.mptcp.enabled=0, or GODEBUG=multipathtcp=0)",
+		    "%s: %llu of the connections to the %s use Multipath TCP, which this attach mode "
+		    "cannot follow: use `attach: tracepoint` (Linux 6.3 or later), or switch it off for the "
+		    "proxy (sysctl net.mptcp.enabled=0, or GODEBUG=multipathtcp=0)",
 		    cluster, (unsigned long long)side->mptcp, name);
+	if (side->redirected)
+		add(out, DIAGNOSIS_REDIRECTED, side->cluster, side->redirected == side->connections,
+		    "%s: %llu of the connections to the %s are redirected past TCP by a sockmap (a service "
+		    "mesh has them), which this attach mode cannot follow: use `attach: tracepoint` (Linux "
+		    "6.3 or later), or exempt the proxy from it",
+		    cluster, (unsigned long long)side->redirected, name);
 	if (counted->unkeyed && counted->unkeyed * 10 >= counted->statements)
 		add(out, DIAGNOSIS_PREPARED, side->cluster, false,
 		    "%s: %llu of %llu statements to the %s ran under a name that was prepared before the "

@@ -146,7 +146,8 @@ static bool is_in(const struct diagnosis_group *group, const struct survey *foun
 	const struct survey *one = &group->found;
 
 	return one->of_proxy == found->of_proxy && one->is_unix == found->is_unix &&
-	       one->is_mptcp == found->is_mptcp && one->remote_port == found->remote_port &&
+	       one->is_mptcp == found->is_mptcp && one->is_redirected == found->is_redirected &&
+	       one->remote_port == found->remote_port &&
 	       memcmp(one->remote, found->remote, sizeof(one->remote)) == 0 &&
 	       memcmp(one->comm, found->comm, sizeof(one->comm)) == 0 &&
 	       strcmp(one->path, found->path) == 0 && strcmp(group->database, database) == 0;

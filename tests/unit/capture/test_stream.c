@@ -63,7 +63,7 @@ static void open_with(struct output *output, uint32_t hold_max)
 struct given {
 	uint32_t pos;
 	const char *data;
-	uint32_t send_pos, missed;
+	uint32_t send_pos, missed, missed_other;
 	uint8_t flags, loss;
 	uint32_t lost;
 	uint64_t time;
@@ -85,6 +85,7 @@ static const void *give(struct output *output, enum event_direction direction, s
 	record->captured = len;
 	record->len = len + given.lost;
 	record->missed = given.missed;
+	record->missed_other = given.missed_other;
 	if (len)
 		memcpy(record->data, given.data, len);
 	stream_data(output->stream, record);
@@ -257,6 +258,67 @@ static void the_end_delivers_all_that_was_held_back(void **state)
 	shut(&o);
 }
 
+/* TCP has moved nothing: every record of a direction has the position of its beginning. */
+static void what_is_redirected_follows_in_the_order_of_its_records(void **state)
+{
+	const uint8_t flags = EVENT_F_REDIRECTED | EVENT_F_LAST;
+	struct output o;
+
+	(void)state;
+	open_with(&o, 4096);
+	stream_base(o.stream, 100, 500);
+	give(&o, DIRECTION_SEND,
+	     (struct given){.pos = 100 - 3, .data = "abc", .flags = flags, .send_pos = 100});
+	give(&o, DIRECTION_RECV,
+	     (struct given){.pos = 500 - 4, .data = "vxyz", .flags = flags, .send_pos = 100});
+	give(&o, DIRECTION_SEND,
+	     (struct given){.pos = 100 - 2, .data = "de", .flags = flags, .send_pos = 100});
+	give(&o, DIRECTION_RECV,
+	     (struct given){.pos = 500 - 1, .data = "!", .flags = flags, .send_pos = 100});
+	assert_string_equal(o.text, ">abc| <vxyz| >de| <!| ");
+	assert_false(stream_waits(o.stream));
+	shut(&o);
+}
+
+static void what_the_ring_lost_of_the_redirected_is_a_gap_before_what_follows(void **state)
+{
+	const uint8_t flags = EVENT_F_REDIRECTED;
+	struct event_state end = {.h.time = 9, .h.send_pos = 100, .h.recv_pos = 500, .missed = {5, 20}};
+	struct output o;
+
+	(void)state;
+	open_with(&o, 4096);
+	stream_base(o.stream, 100, 500);
+	give(&o, DIRECTION_SEND, (struct given){.pos = 97, .data = "abc", .flags = flags, .send_pos = 100});
+	give(&o, DIRECTION_RECV,
+	     (struct given){
+		 .pos = 499, .data = "x", .flags = flags, .send_pos = 100, .missed = 7, .missed_other = 5});
+	give(&o, DIRECTION_RECV,
+	     (struct given){
+		 .pos = 498, .data = "yz", .flags = flags, .send_pos = 100, .missed = 7, .missed_other = 5});
+	assert_string_equal(o.text, ">abc >[5 1] <[7 1] <x <yz ");
+	stream_state(o.stream, &end);
+	stream_flush(o.stream, 10);
+	assert_string_equal(o.text, ">abc >[5 1] <[7 1] <x <yz <[13 1] ");
+	shut(&o);
+}
+
+/* Verdicts may let some pass to TCP: its positions go on from where they stood. */
+static void what_goes_by_tcp_after_all_is_where_tcp_says(void **state)
+{
+	struct output o;
+
+	(void)state;
+	open_with(&o, 4096);
+	stream_base(o.stream, 100, 500);
+	give(&o, DIRECTION_SEND, (struct given){.pos = 100, .data = "abc", .flags = EVENT_F_REDIRECTED});
+	give(&o, DIRECTION_SEND, (struct given){.pos = 105, .data = "fg", .flags = EVENT_F_REDIRECTED});
+	assert_string_equal(o.text, ">abc ");
+	give(&o, DIRECTION_SEND, (struct given){.pos = 103, .data = "de", .flags = EVENT_F_REDIRECTED});
+	assert_string_equal(o.text, ">abc >de >fg ");
+	shut(&o);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -271,6 +333,9 @@ int main(void)
 	    cmocka_unit_test(the_fin_is_no_gap),
 	    cmocka_unit_test(without_a_base_the_first_record_decides_less_what_was_lost),
 	    cmocka_unit_test(the_end_delivers_all_that_was_held_back),
+	    cmocka_unit_test(what_is_redirected_follows_in_the_order_of_its_records),
+	    cmocka_unit_test(what_the_ring_lost_of_the_redirected_is_a_gap_before_what_follows),
+	    cmocka_unit_test(what_goes_by_tcp_after_all_is_where_tcp_says),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -84,13 +84,17 @@ int count_clients(struct bpf_iter__task_file *ctx)
 {
 	struct task_struct *task = ctx->task;
 	struct file *file = ctx->file;
+	struct tracked *tracked;
 	struct sock *sk;
 
 	if (!task || !file)
 		return 0;
 	sk = stream_of(file);
-	if (!sk || !clients_visit(sk, task) || track_find(sk))
+	if (!sk || !clients_visit(sk, task))
 		return 0;
+	tracked = track_find(sk);
+	if (tracked)
+		return track_unseen(sk, tracked);
 	if (sk->__sk_common.skc_family == AF_UNIX) /* its first send tells, and that it is the first */
 		return 0;
 	return follow_late(sk, task);

@@ -74,9 +74,9 @@ struct event {
 #define EVENT_F_REDIRECTED                                                                        \
 	0x10u /* a sockmap may redirect what is sent and received: TCP's positions need not move. \
 	       */
-#define EVENT_F_MPTCP                                                                                        \
-	0x20u /* EVENT_OPEN: a path of a Multipath TCP connection, whose bytes this attach mode does not see \
-	       */
+#define EVENT_F_UNSEEN                                                                                      \
+	0x20u /* what the connection carries this attach mode does not see. EVENT_OPEN: a path of Multipath \
+		 TCP; EVENT_STATE: a sockmap redirects it */
 
 struct event_open {
 	struct event h;

@@ -30,7 +30,8 @@ struct tracked {
 	__u8 is_unix;
 	__u8 is_mptcp; /* a Multipath TCP connection, not one of its paths */
 	__u8 counted;  /* its positions are our own count: TCP has none for it */
-	__u8 pad[2];
+	__u8 unseen_told;
+	__u8 pad;
 	__u32 moved[2]; /* bytes by enum event_direction, where counted */
 };
 

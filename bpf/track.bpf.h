@@ -154,7 +154,7 @@ static __noinline int track_report(struct sock *sk, struct tracked *tracked,
 	fill_head(&state->h, tracked, &positions, change->kind);
 	state->h.tgid = change->tgid;
 	if (!tracked->counted && sock_is_redirected(sk))
-		state->h.flags |= EVENT_F_REDIRECTED;
+		state->h.flags |= sees_sockets ? EVENT_F_REDIRECTED : EVENT_F_UNSEEN;
 	state->h.direction = change->kind == EVENT_EOF ? DIRECTION_RECV : 0;
 	state->error = change->error;
 	state->old_state = change->old_state;
@@ -185,6 +185,18 @@ static __always_inline int track_tell(struct sock *sk, struct tracked *tracked)
 		return 0;
 	tracked->incomplete = 0; /* set again if this finds no room either */
 	change.error = sk->sk_err;
+	change.old_state = change.new_state = sk->__sk_common.skc_state;
+	return track_report(sk, tracked, &change);
+}
+
+/* Once, in a mode that sees nothing of it. */
+static __always_inline int track_unseen(struct sock *sk, struct tracked *tracked)
+{
+	struct state_change change = {.kind = EVENT_STATE};
+
+	if (sees_sockets || tracked->counted || tracked->unseen_told || !sock_is_redirected(sk))
+		return 0;
+	tracked->unseen_told = 1;
 	change.old_state = change.new_state = sk->__sk_common.skc_state;
 	return track_report(sk, tracked, &change);
 }
@@ -224,7 +236,7 @@ static __always_inline int track_start(struct sock *sk, struct tracked *fresh, _
 	if (fresh->is_unix)
 		fresh->open_flags |= EVENT_F_UNIX;
 	if (!fresh->counted && sock_is_path(sk))
-		fresh->open_flags |= EVENT_F_MPTCP;
+		fresh->open_flags |= EVENT_F_UNSEEN;
 	fresh->fin_sent = !fresh->counted && (state == TCP_FIN_WAIT1 || state == TCP_FIN_WAIT2 ||
 					      state == TCP_CLOSING || state == TCP_LAST_ACK);
 	tracked = track_store(sk, fresh);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR MIT */
-/* Made by scripts/gen-vmlinux from the BTF of a running kernel; do not edit. Only the fields that we read: CO-RE
- * finds their offsets when the programs are loaded. */
+/* Made by scripts/gen-vmlinux from the BTF of a running kernel; do not edit. Only the fields that we read:
+ * CO-RE finds their offsets when the programs are loaded. */
 #ifndef __VMLINUX_H__
 #define __VMLINUX_H__
 

@@ -100,6 +100,7 @@ def test_under_load_with_a_ring_of_64_kib_nothing_is_wrong_and_what_is_lost_is_u
         assert figures["requests"]["unknown"] > 0
         # That `unknown` covers the rest cannot hold: of what was lost whole nothing is left to be counted. It shows as
         # bytes, and these account for all statements that the sum lacks.
+        assert metrics.get("mirror_observer_blind_seconds_total", cluster=NAME, target="mirror") > 0
         assert sum(figures["statements"].values()) + lost(metrics)["ring_full"] / len(b"Q....END;.") >= truth
         assert metrics.sum("mirror_observer_decoding_errors_total") == 0
         assert metrics.sum("mirror_observer_bytes_total") + lost(metrics)["ring_full"] == \

@@ -40,7 +40,8 @@ struct conn {
 	bool asked;        /* the proxy has sent something */
 	uint8_t tls_turns; /* of the handshake: the client's, the server's, and so on */
 	bool unix_domain;
-	bool is_path;     /* of Multipath TCP: what it carries is not seen */
+	bool is_path;     /* of Multipath TCP, in a mode that sees nothing of it */
+	bool unseen;      /* for this reason or another the mode does not see what it carries */
 	bool half_closed; /* the proxy sends nothing more, and still reads */
 	bool ended;       /* the session is closed */
 	bool awake;       /* in the list of those that time may change */

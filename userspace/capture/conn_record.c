@@ -51,7 +51,7 @@ void record_open(struct conn *conn, const struct event_open *open)
 	conn->view.remote.port = open->remote_port;
 	conn->attempting = record_is_fresh(open);
 	conn->established = !conn->attempting;
-	conn->is_path = open->h.flags & EVENT_F_MPTCP;
+	conn->is_path = conn->unseen = open->h.flags & EVENT_F_UNSEEN;
 	if (open->h.flags & EVENT_F_UNIX)
 		open_unix(conn, open);
 	if (conn->established) /* of a new connection ESTABLISHED gives the positions: before it they are not
@@ -106,6 +106,7 @@ static enum session_end end_of(const struct conn *conn)
 
 void record_state(struct conn *conn, const struct event_state *state)
 {
+	conn->unseen |= !!(state->h.flags & EVENT_F_UNSEEN);
 	if (!conn->established) {
 		connecting(conn, state);
 		return;

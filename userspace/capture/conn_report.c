@@ -26,7 +26,7 @@ void report_state(struct conn *conn)
 		now = -1;
 	else if (is_unread(conn))
 		now = CONN_ENCRYPTED;
-	else if (conn->is_path || awaits_secret(conn) || session_resyncing(conn->session))
+	else if (conn->unseen || awaits_secret(conn) || session_resyncing(conn->session))
 		now = CONN_RESYNCING;
 	if (now == conn->counted)
 		return;

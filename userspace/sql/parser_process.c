@@ -71,6 +71,7 @@ static void answer(int fd, const struct parser_question *question)
 	desk->serial = question->serial;
 	if (!reply.died)
 		naming_of(question->text, question->len, &reply.naming);
+	desk->serial = 0; /* in time: a tick before it is taken must not have it answered twice */
 	if (write(fd, &reply, sizeof(reply)) != sizeof(reply))
 		_exit(WORKER_DONE);
 }
@@ -94,7 +95,6 @@ __attribute__((noreturn)) static void work(int fd, const struct parser_options *
 			answer(fd, &question);
 		if (read(fd, &question, sizeof(question)) < 0)
 			break;
-		desk->serial = 0;
 	}
 	_exit(WORKER_DONE);
 }

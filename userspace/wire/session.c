@@ -6,9 +6,6 @@
 
 #include "wire/session_internal.h"
 
-#define BLIND_STEP_NS  1000000ull    /* told in steps of at least this */
-#define SILENCE_MAX_NS 1000000000ull /* a connection that is silent for longer misses nothing */
-
 int session_new(struct session **out, const struct session_options *options, const struct session_sink *sink,
 		bool fresh)
 {
@@ -200,32 +197,11 @@ static void pump_received(struct session *session, const uint8_t *data, size_t l
 	}
 }
 
-/* Time that goes by blind: up to these bytes, at most SILENCE_MAX_NS of silence; over a gap all of it. */
-static void pass_time(struct session *session, uint64_t time_ns, bool gap)
-{
-	uint64_t since_ns =
-	    session->bytes_ns && time_ns > session->bytes_ns ? time_ns - session->bytes_ns : 0;
-
-	session->now_ns = time_ns;
-	if (gap && session->state != SESSION_BLIND)
-		return; /* the other direction may turn out to be lost over the same time */
-	session->bytes_ns = time_ns;
-	if (session->state != SESSION_BLIND || !session->sink.blind || !since_ns)
-		return;
-	if (!gap && since_ns > SILENCE_MAX_NS)
-		since_ns = SILENCE_MAX_NS;
-	session->blind_ns += since_ns;
-	if (session->blind_ns < BLIND_STEP_NS)
-		return;
-	session->sink.blind(session->sink.ctx, session->blind_ns);
-	session->blind_ns = 0;
-}
-
 void session_sent(struct session *session, const uint8_t *data, size_t len, uint64_t time_ns, bool last)
 {
 	if (!session_state_decodes(session->state) || !len)
 		return;
-	pass_time(session, time_ns, false);
+	blind_bytes(session, DIRECTION_SENT, time_ns);
 	if (session->front.untyped && framer_between(&session->front) && data[0] == 0x16)
 		encrypted(session); /* TLS from the first byte on: no start-up packet begins so */
 	else if (session_state_front_framed(session->state) || regain_sent(session, data, len, last))
@@ -251,7 +227,7 @@ void session_received(struct session *session, const uint8_t *data, size_t len, 
 
 	if (!session_state_decodes(session->state) || !len)
 		return;
-	pass_time(session, time_ns, false);
+	blind_bytes(session, DIRECTION_RECEIVED, time_ns);
 	session->progress_ns = time_ns;
 	if (session->encryption_asked)
 		taken = take_encryption_answer(session, data[0]);
@@ -270,7 +246,7 @@ void session_sent_gap(struct session *session, uint64_t len, uint64_t time_ns)
 		pump_sent(session, nothing, 0);
 	else
 		session_lose(session, TURN_FRONT_LOST);
-	pass_time(session, time_ns, true);
+	blind_gap(session, DIRECTION_SENT, time_ns);
 	session->front_begins = true;
 }
 
@@ -283,7 +259,7 @@ void session_received_gap(struct session *session, uint64_t len, uint64_t time_n
 		pump_received(session, nothing, 0);
 	else
 		session_lose(session, TURN_BACK_LOST);
-	pass_time(session, time_ns, true);
+	blind_gap(session, DIRECTION_RECEIVED, time_ns);
 	session->tail_len = 0;
 	session->back_begins = true; /* a gap ends where a record begins */
 }

@@ -218,6 +218,8 @@ static void on_complete(struct session *session, const struct frame *frame)
 		session_mismatch(session);
 		return;
 	}
+	if (!session->answer.statements)
+		regain_query_answered(session, item->tag, tag.tag);
 	session->copy = COPY_NONE;
 	session->end_unseen = frame->holed;
 	account_touch(&session->request, item);

@@ -15,6 +15,7 @@
  *   session_outbox.c    hands outcomes to the sink: at once, held back, or as unknown
  *   session_loss.c      losing framing and pairing
  *   session_regain.c    regaining them
+ *   session_blind.c     the time that both were lost
  *
  * Who adds something to a statement (its context, say) does so where a query is numbered, push_query() in
  * session_frontend.c, and where its answer is told, account_query() in session_account.c; what is remembered
@@ -40,6 +41,7 @@
 #define PIPELINED_FOR  32   /* strict alternations after which a client is no longer held to pipeline */
 #define UNPROVEN_NS    30000000000ull /* how long outcomes wait for their proof without a request_timeout */
 #define READY_LEN      6
+#define OFFSETS_MAX    8                         /* wrong pairings that a provisional one is told from */
 #define QUERY_HEAD_MAX (SESSION_TEXT_MAX + 1024) /* text, name and terminators */
 
 /* The first error of a query, a statement or a request. */
@@ -111,11 +113,28 @@ struct told {
 	uint32_t readies; /* since then */
 };
 
+enum direction { DIRECTION_SENT, DIRECTION_RECEIVED };
+
+/* Time during which neither direction could be read. */
+struct blind {
+	uint64_t seen_ns[2]; /* of the last bytes, or the last gap's end, by direction */
+	struct {
+		uint64_t from_ns, to_ns;
+	} lost[2];         /* the last gap's time */
+	uint64_t until_ns; /* told, or waiting in untold_ns, up to here */
+	uint64_t untold_ns;
+};
+
 /* How near a provisional pairing is to be proven. */
 struct proof {
 	uint32_t points;
-	bool strict;   /* the cycle outstanding was sent when nothing was outstanding */
-	uint32_t deep; /* one was not: counts down by those that are, before they prove anything */
+	bool strict;       /* the cycle outstanding was sent when nothing was outstanding */
+	uint32_t deep;     /* one was not: counts down by those that are, before they prove anything */
+	uint32_t overlaps; /* cycles that were not strict */
+	uint32_t silences; /* so far together, in parts of a cycle of the server */
+	const char *asked[OFFSETS_MAX]; /* tags of the last queries that were answered; NULL = any */
+	uint32_t answered;              /* queries */
+	uint32_t refuted;               /* bit n: that n + 1 more were outstanding */
 };
 
 struct session {
@@ -129,12 +148,11 @@ struct session {
 	bool front_begins, back_begins; /* the next byte begins a call */
 	bool mid_batch;                 /* the client has sent a part of an extended batch */
 	bool back_idle;                 /* a ReadyForQuery was the server's last message */
-	uint32_t pipelined;      /* the client is known to pipeline; counts down as it does not any more */
-	uint64_t service_ns;     /* about the longest that the server lately took for a cycle */
-	uint64_t ready_ns;       /* of the last ReadyForQuery */
-	uint64_t asked_ns;       /* of the first message of the client behind it */
-	uint64_t blind_ns;       /* not yet told */
-	uint64_t bytes_ns;       /* of the last bytes or gap of either direction */
+	uint32_t pipelined;  /* the client is known to pipeline; counts down as it does not any more */
+	uint64_t service_ns; /* about the longest that the server lately took for a cycle */
+	uint64_t ready_ns;   /* of the last ReadyForQuery */
+	uint64_t asked_ns;   /* of the first message of the client behind it */
+	struct blind blind;
 	uint64_t now_ns;         /* time of the bytes at hand */
 	uint8_t tail[READY_LEN]; /* last bytes received */
 	uint8_t tail_len;
@@ -205,6 +223,12 @@ void session_note(struct session *session, enum session_note note);
 void session_turn(struct session *session, enum session_turn turn);
 /* Nothing more is decoded, for the reason given: TURN_ENDED, TURN_ENCRYPTED, ... */
 void session_stop(struct session *session, enum session_turn why);
+
+/* session_blind.c */
+/* Time goes on: up to these bytes. Sets now_ns. */
+void blind_bytes(struct session *session, enum direction direction, uint64_t time_ns);
+/* And up to this gap's end, once it is known what it has made the session lose. */
+void blind_gap(struct session *session, enum direction direction, uint64_t time_ns);
 
 /* session_frontend.c */
 framer_rule session_frontend_rule;
@@ -337,6 +361,8 @@ void regain_note_service(struct session *session);
 /* A cycle is sent, is answered, while pairing is provisional. */
 void regain_cycle_sent(struct session *session);
 void regain_cycle_answered(struct session *session);
+/* The first tag of a query's answer, "" where it had a hole, and the one that was to be expected, or NULL. */
+void regain_query_answered(struct session *session, const char *asked, const char *answered);
 /* The connection ends: what is outstanding in a provisional pairing is so in any. */
 void session_assume_aligned(struct session *session);
 

@@ -16,6 +16,13 @@
  *   - one for each silence that is longer than four times what the server lately took for a cycle: had
  *     anything been outstanding, its answer would have come;
  *   - PAUSE_POINTS for one of at least PAUSE_NS.
+ *
+ * A client that is known to pipeline and never rests has shorter silences only. There it is proven by what
+ * the answers say and by all silences together. The tags refute that as few as OFFSETS_NEAR more are
+ * outstanding: for each such offset one answer's tag was not that of what it would have belonged to. More of
+ * them would have kept the server busy, and one silence or another would have ended by an answer: no server
+ * takes, time after time, just longer than the client happens to be silent. That holds where the client does
+ * not wait for an answer before it sends the next: it must have sent before one came, OVERLAPS times.
  */
 #include <string.h>
 
@@ -26,6 +33,10 @@
 #define PAUSE_NS     100000000ull
 #define PAUSE_POINTS 4
 #define SILENCE_MIN  100000ull /* shorter ones are scheduling */
+#define OFFSETS_NEAR 4         /* a loop of so few statements, or fewer, tells nothing */
+#define SILENCES     16        /* together as long as so many cycles take the server */
+#define SILENCE_UNIT 64        /* what such a cycle counts */
+#define OVERLAPS     4 /* else it may be in step with the answers: as silent each time as the time before */
 
 /* ------------------------------------------------------------------------------------------ framing */
 
@@ -215,15 +226,51 @@ static uint32_t silence_points(const struct session *session)
 	return silence_ns >= PAUSE_NS ? PAUSE_POINTS : 1;
 }
 
+/* Its share of what the server takes for a cycle: one silence is never more than one cycle. */
+static uint32_t silence_share(const struct session *session)
+{
+	uint64_t silence_ns = session->now_ns > session->ready_ns ? session->now_ns - session->ready_ns : 0;
+
+	if (silence_ns >= session->service_ns)
+		return SILENCE_UNIT;
+	return silence_ns * SILENCE_UNIT / session->service_ns;
+}
+
 void regain_cycle_sent(struct session *session)
 {
 	if (session->state != SESSION_PROVISIONAL)
 		return;
 	session->proof.strict = !session->cycles;
-	if (session->proof.strict)
+	if (session->proof.strict) {
 		session->proof.points += silence_points(session);
-	else
+		session->proof.silences += silence_share(session);
+	} else {
 		session->proof.deep = PIPELINED_FOR;
+		session->proof.overlaps++;
+	}
+}
+
+void regain_query_answered(struct session *session, const char *asked, const char *answered)
+{
+	struct proof *proof = &session->proof;
+
+	if (session->state != SESSION_PROVISIONAL)
+		return;
+	for (uint32_t offset = 1; offset <= OFFSETS_NEAR && offset <= proof->answered; offset++) {
+		const char *other = proof->asked[(proof->answered - offset) % OFFSETS_MAX];
+
+		if (other && *answered && strcmp(other, answered) != 0)
+			proof->refuted |= 1u << (offset - 1);
+	}
+	proof->asked[proof->answered++ % OFFSETS_MAX] = asked;
+}
+
+static bool is_proven(const struct proof *proof)
+{
+	if (proof->points >= PROOF)
+		return true;
+	return proof->refuted == (1u << OFFSETS_NEAR) - 1 && proof->overlaps >= OVERLAPS &&
+	       proof->silences >= SILENCES * SILENCE_UNIT;
 }
 
 static void prove(struct session *session)
@@ -252,7 +299,7 @@ void regain_cycle_answered(struct session *session)
 		session->proof.deep--;
 	else if (provisional && session->proof.strict && !session->pipelined)
 		session->proof.points++;
-	if (provisional && session->proof.points >= PROOF && !session->told.unproven)
+	if (provisional && is_proven(&session->proof) && !session->told.unproven)
 		prove(session);
 }
 

@@ -291,6 +291,41 @@ static void both_directions_lost_is_time_that_is_told(void **state)
 	finish();
 }
 
+/* After a loss the client's next message may come before anything tells of what the server sent meanwhile. */
+static void the_two_gaps_of_one_loss_may_be_told_with_bytes_between_them(void **state)
+{
+	(void)state;
+	start();
+	ask(3);
+	now_ns += 5 * SECOND;
+	session_sent_gap(tally.session, 1000, now_ns);
+	SENT(SELECT_1);
+	now_ns += SECOND / 1000;
+	session_received_gap(tally.session, 1000, now_ns);
+	assert_in_range(tally.blind_ns, 5 * SECOND - SECOND / 100, 5 * SECOND);
+	RECEIVED(ANSWER_1);
+	ask(20);
+	assert_int_equal(session_state(tally.session), SESSION_ALIGNED);
+	assert_in_range(tally.blind_ns, 5 * SECOND - SECOND / 100, 5 * SECOND + SECOND / 100);
+	finish();
+}
+
+/* One direction's gap is over before the other's begins. */
+static void gaps_of_other_times_are_no_blindness(void **state)
+{
+	(void)state;
+	start();
+	ask(3);
+	now_ns += 5 * SECOND;
+	session_sent_gap(tally.session, sizeof(SELECT_1) - 1, now_ns);
+	RECEIVED(ANSWER_1);
+	SENT(SELECT_1);
+	now_ns += SECOND;
+	session_received_gap(tally.session, sizeof(ANSWER_1) - 1, now_ns);
+	assert_in_range(tally.blind_ns, 0, SECOND / 100);
+	finish();
+}
+
 static void what_a_silent_connection_waits_for_is_unknown_in_the_end(void **state)
 {
 	(void)state;
@@ -318,6 +353,8 @@ int main(void)
 	    cmocka_unit_test(a_block_that_failed_and_does_not_end_is_a_failed_request_all_the_same),
 	    cmocka_unit_test(three_hundred_portals_suspended_and_resumed_are_three_hundred_statements),
 	    cmocka_unit_test(both_directions_lost_is_time_that_is_told),
+	    cmocka_unit_test(the_two_gaps_of_one_loss_may_be_told_with_bytes_between_them),
+	    cmocka_unit_test(gaps_of_other_times_are_no_blindness),
 	    cmocka_unit_test(what_a_silent_connection_waits_for_is_unknown_in_the_end),
 	};
 

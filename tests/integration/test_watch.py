@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Whose connections are followed: also those of a process that becomes the proxy after it has connected."""
+"""Whose connections are followed, and what is known of those that were there before."""
 
 import os
 
@@ -66,3 +66,35 @@ def test_a_process_that_comes_into_the_cgroup_after_it_has_connected(server, tmp
             check_followed_from(observer, connected, lambda: move(cgroup))
         finally:
             move(CGROUPS)
+
+
+PREPARED = "wire.bind('{name}') + wire.execute() + wire.sync()"
+
+
+def unkeyed(metrics):
+    return metrics.get("pgdog_mirror_unmatched_total", cluster="app_mirror", target="mirror", reason="unkeyed")
+
+
+@pytest.mark.parametrize("name, known", [("__pgdog_1", True), ("S_1", False)])
+def test_a_text_that_was_prepared_before_is_known_where_all_connections_have_one_name_for_it(server, observe_comm, name, known):
+    prepare = f"wire.parse('SELECT 1', '{name}') + wire.sync()"
+    with Actor("prepares") as actor:
+        actor.run(f"""
+def connected():
+    c = wire.Client(('127.0.0.1', {server.port}))
+    c.startup(user='postgres', database='app')
+    c.ask({prepare})
+    return c
+early = connected()
+""")
+        observer = observe_comm("prepares", mirror_alone(server))
+        for _ in range(10):
+            actor.run(f"early.ask({PREPARED.format(name=name)})")
+        first = unkeyed(observer.settled())
+        assert first >= 9, "nobody has seen it prepared"
+        actor.run("late = connected()")
+        for _ in range(10):
+            actor.run(f"early.ask({PREPARED.format(name=name)}); late.ask({PREPARED.format(name=name)})")
+        metrics = observer.settled()
+        assert unkeyed(metrics) == (first if known else first + 10)
+        assert statements(metrics) == 30

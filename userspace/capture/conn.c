@@ -225,11 +225,17 @@ int conns_new(struct conns **out, const struct conns_options *options, const str
 {
 	struct conns *conns = calloc(1, sizeof(*conns));
 
-	if (!conns)
+	if (conns)
+		conns->names = names_new();
+	if (!conns || !conns->names) {
+		free(conns);
 		return -ENOMEM;
+	}
 	conns->options = *options;
 	conns->options.session.ignored = report_ignored;
 	conns->options.session.may_ignore = report_may_ignore;
+	conns->options.session.prepared = report_prepared;
+	conns->options.session.text_of = report_text_of;
 	conns->sink = *sink;
 	*out = conns;
 	return 0;
@@ -245,6 +251,7 @@ void conns_free(struct conns **conns)
 		report_end(conn, SESSION_END_UNKNOWN, conn->last_ns);
 		conn_free(conn);
 	}
+	names_free(&(*conns)->names);
 	free(*conns);
 	*conns = NULL;
 }

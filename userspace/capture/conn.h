@@ -80,10 +80,10 @@ struct conn_sink {
 };
 
 struct conns_options {
-	struct decrypt_room *tls; /* of the connections that use TLS; NULL: it is not read */
-	uint32_t max;             /* entries; at the bound the longest idle one is evicted */
-	struct session_options
-	    session; /* `ignored`, `request_timeout_ns` and `results` are asked of the sink instead */
+	struct decrypt_room *tls;       /* of the connections that use TLS; NULL: it is not read */
+	uint32_t max;                   /* entries; at the bound the longest idle one is evicted */
+	struct session_options session; /* `ignored`, `may_ignore`, `request_timeout_ns` and `results` are
+					   asked of the sink instead, `prepared` and `text_of` are our own */
 };
 
 struct conns_totals {

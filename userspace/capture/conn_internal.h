@@ -14,6 +14,7 @@
 #include <uthash.h>
 
 #include "capture/conn.h"
+#include "capture/names.h"
 #include "capture/stream.h"
 
 /* Which side ended the connection first, as far as TCP has told. */
@@ -54,6 +55,7 @@ struct conns {
 	struct conns_options options;
 	struct conn_sink sink;
 	struct conns_totals totals;
+	struct names *names;
 };
 
 /* True for a connection that is about to begin, not one that existed before. */
@@ -79,6 +81,9 @@ void report_role(struct conn *conn);
 bool report_ignored(void *ctx, const char *text, size_t len);
 /* session_options.may_ignore, likewise. */
 bool report_may_ignore(void *ctx, const char *text, size_t len, const char *tag);
+/* session_options.prepared and text_of, of the process that has the connection. */
+void report_prepared(void *ctx, const char *name, size_t len, struct querytext *text);
+struct querytext *report_text_of(void *ctx, const char *name, size_t len);
 struct session_sink report_session(struct conn *conn);
 /* What stream has goes to the session, as it is or by way of decrypt. */
 /* Both sides went on with a handshake that cannot be looked into. */

@@ -179,6 +179,20 @@ bool report_may_ignore(void *ctx, const char *text, size_t len, const char *tag)
 	return conn->owner->sink.may_ignore(conn->owner->sink.ctx, &conn->view.role, text, len, tag);
 }
 
+void report_prepared(void *ctx, const char *name, size_t len, struct querytext *text)
+{
+	struct conn *conn = ctx;
+
+	names_prepared(conn->owner->names, conn->process, conn->view.id, name, len, text);
+}
+
+struct querytext *report_text_of(void *ctx, const char *name, size_t len)
+{
+	struct conn *conn = ctx;
+
+	return names_text(conn->owner->names, conn->process, name, len);
+}
+
 static void on_blind(void *ctx, uint64_t ns)
 {
 	struct conn *conn = ctx;

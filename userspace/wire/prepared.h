@@ -22,6 +22,7 @@ struct prepared_entry {
 	struct querytext *text; /* NULL: not known */
 	bool executed;          /* a portal that was executed before */
 	bool unbound;           /* a portal that nobody bound, nor declared: a function may have opened it */
+	bool confirmed;         /* another connection has the same (capture/names.h) */
 	bool params;            /* a portal with parameters */
 	bool params_known;
 	struct querytext_key params_key;

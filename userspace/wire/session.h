@@ -49,6 +49,7 @@
 
 #include "wire/context.h"
 #include "wire/failure.h"
+#include "wire/querytext.h"
 #include "wire/session_state.h"
 
 /* Label values of `status`; the order is that of STATUS in counters.def. */
@@ -197,6 +198,10 @@ struct session_options {
 	/* Returns true when a text of which not all is known may be: all that is known is that it begins with
 	 * text, or (tag is not NULL) that the server answered it with this command tag. NULL: none may. */
 	bool (*may_ignore)(void *ctx, const char *text, size_t len, const char *tag);
+	/* A named statement was prepared; and what a name stands for that was not seen prepared on this
+	 * connection: a reference for the caller, or NULL. Both or neither; NULL: nobody knows. */
+	void (*prepared)(void *ctx, const char *name, size_t len, struct querytext *text);
+	struct querytext *(*text_of)(void *ctx, const char *name, size_t len);
 };
 
 /* How the connection ended, as TCP showed it. */

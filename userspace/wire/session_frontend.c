@@ -293,6 +293,8 @@ static void on_parse(struct session *session, const struct frame *frame)
 			    seen.text, seen.len > SESSION_TEXT_MAX ? SESSION_TEXT_MAX : seen.len,
 			    !whole || seen.len > SESSION_TEXT_MAX, seen.keyed ? &seen.key : NULL);
 		item.key = prepared_name(name.text, name.len);
+		if (text && text->keyed && name.len && session->options.prepared)
+			session->options.prepared(session->sink.ctx, name.text, name.len, text);
 		prepared_put(&session->statements, &item.key, item.id, text);
 		note_evictions(session);
 	}
@@ -339,6 +341,8 @@ static void on_bind(struct session *session, const struct frame *frame)
 	entry = prepared_get(&session->statements, &statement_name);
 	if (entry)
 		text = querytext_get(entry->text);
+	else if (statement.len && session->options.text_of)
+		text = session->options.text_of(session->sink.ctx, statement.text, statement.len);
 	entry = prepared_put(&session->portals, &portal_name, item.id, text);
 	if (entry)
 		key_params(session, frame, at, entry);

@@ -212,7 +212,7 @@ def test_check_finds_the_running_proxy_and_leaves_no_pin(configured, stand):
     assert not os.path.exists("/sys/fs/bpf/mo_test_check")
 
 
-def test_check_without_a_proxy_warns_and_ends_with_0(configured):
+def test_check_without_a_proxy_says_that_nothing_would_be_seen(configured):
     done = run("--config", configured(GOOD.replace("comm: pgpool", "comm: nobody-is-it")), "--check")
-    assert done.returncode == 0
+    assert done.returncode == 1
     assert "nobody-is-it" in done.stdout + done.stderr

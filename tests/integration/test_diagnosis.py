@@ -154,9 +154,9 @@ def test_swapped_sides_are_named(demo):
     named(demo, "primary and mirror are swapped: exchange the two", 1, [harness.cluster(demo.mirror, demo.primary)])
 
 
-def test_a_proxy_that_does_not_run_is_a_warning(demo):
+def test_a_proxy_that_does_not_run_is_named(demo):
     clusters = [harness.cluster((f"127.0.0.1:{free_port()}", "app"), (f"127.0.0.1:{free_port()}", "app"))]
-    metrics = named(demo, "no running process matches comm nobody, and none is connected to the configured addresses", 0,
+    metrics = named(demo, "no running process matches comm nobody, and none is connected to the configured addresses", 1,
                     clusters, proxy={"comm": "nobody"})
     assert metrics.get("mirror_observer_proxy_processes") == 0
 

@@ -87,7 +87,7 @@ def test_the_manifest_s_configuration_is_valid(installed, manifest, tmp_path):
     path.write_text(re.sub("^    ", "", block, flags=re.MULTILINE), encoding="ascii")
     done = subprocess.run([installed / "bin" / "mirror-observer", "--check", "--config", path], check=False,
                           capture_output=True, text=True, timeout=60)
-    assert done.returncode in (0, 4), done.stderr  # 2 would be the configuration
+    assert done.returncode in (0, 1, 4), done.stderr  # 2 would be the configuration; no such proxy runs here
     assert "is valid, 1 cluster" in done.stdout
 
 

@@ -152,7 +152,7 @@ static void find_other_process(const struct diagnosis_input *input, struct diagn
 		}
 	}
 	if (!best)
-		add(out, DIAGNOSIS_NO_PROCESS, -1, false,
+		add(out, DIAGNOSIS_NO_PROCESS, -1, true,
 		    "no running process matches %s, and none is connected to the configured addresses: start "
 		    "the "
 		    "proxy, or correct `proxy` (a proxy outside of the observer's pid namespace cannot be "

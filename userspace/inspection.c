@@ -123,7 +123,9 @@ static void tell_clusters(const struct inspection *inspection, struct clusters *
 	for (size_t i = 0; i < clusters_count(clusters); i++) {
 		const struct diagnosis_finding *finding = diagnosis_of(&inspection->diagnosis, i);
 
-		clusters_set_diagnosis(clusters, i, finding ? finding->text : "", finding && finding->wrong);
+		/* A proxy that is restarted leaves what was seen of it as it is. */
+		clusters_set_diagnosis(clusters, i, finding ? finding->text : "",
+				       finding && finding->wrong && finding->kind != DIAGNOSIS_NO_PROCESS);
 	}
 }
 

@@ -17,7 +17,9 @@ int trial_run(const struct config *config, uint64_t max_us, trial_look *look, vo
 
 #define TRIAL_US 3000000 /* watched for at most so long, less when all is clear before */
 
-/* A check_watch: prints what it finds, one line a call. Returns an exit_code. */
-int trial_check(const struct config *config, void (*print)(void *ctx, const char *line), void *ctx);
+/* A check_watch: prints what it finds, one line a call. Returns an exit_code. reads_tls: what is encrypted
+ * now is so because it is older than the trial, and is no fault of the configuration. */
+int trial_check(const struct config *config, bool reads_tls, void (*print)(void *ctx, const char *line),
+		void *ctx);
 
 #endif

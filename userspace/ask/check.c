@@ -47,12 +47,16 @@ static void print_proxy(const struct config *config)
 	proxy_free(&proxy);
 }
 
-static void print_tls(const struct config *config)
+/* True when encrypted connections would be read from their beginning on. */
+static bool print_tls(const struct config *config)
 {
+	size_t readable = 0;
+
 	if (config->tls == CONFIG_TLS_OFF)
 		printf("tls: off: encrypted connections are counted only\n");
-	else if (!secrets_check(&config->proxy, print_line, NULL))
+	else if (!secrets_check(&config->proxy, print_line, NULL, &readable))
 		printf("tls: no library that could be read is loaded by the proxy now\n");
+	return readable;
 }
 
 static const char *result_of(int status)
@@ -70,6 +74,7 @@ static const char *result_of(int status)
 int check_run(const struct config *config, check_watch *watch)
 {
 	int err, missing, status;
+	bool reads_tls;
 
 	print_clusters(config);
 	if (!config->mirror_metrics_enabled) {
@@ -83,8 +88,8 @@ int check_run(const struct config *config, check_watch *watch)
 	if (!err)
 		err = missing;
 	print_proxy(config);
-	print_tls(config);
-	status = err ? EXIT_HOST : watch(config, print_line, NULL);
+	reads_tls = print_tls(config);
+	status = err ? EXIT_HOST : watch(config, reads_tls, print_line, NULL);
 	printf("result: %s\n", result_of(status));
 	return status;
 }

@@ -9,10 +9,13 @@
 #ifndef MO_CHECK_H
 #define MO_CHECK_H
 
+#include <stdbool.h>
+
 #include "config/config.h"
 
 /* Watches the proxy for a moment and prints what it finds; an exit_code. */
-typedef int check_watch(const struct config *config, void (*print)(void *ctx, const char *line), void *ctx);
+typedef int check_watch(const struct config *config, bool reads_tls,
+			void (*print)(void *ctx, const char *line), void *ctx);
 
 int check_run(const struct config *config, check_watch *watch);
 

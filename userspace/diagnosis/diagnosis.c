@@ -324,12 +324,14 @@ static void explain_unreadable(const struct side *side, struct diagnosis *out)
 	const struct diagnosis_side *counted = side->counted;
 
 	if (counted->encrypted)
-		add(out, DIAGNOSIS_ENCRYPTED, side->cluster, !counted->plain && !counted->resyncing,
-		    "%s: %llu of the connections to the %s %s encrypted and cannot be read: let the proxy "
-		    "connect "
-		    "without TLS (sslmode=disable), or see docs/proxies.md",
-		    cluster, (unsigned long long)counted->encrypted, name,
-		    counted->encrypted == 1 ? "is" : "are");
+		add(out, DIAGNOSIS_ENCRYPTED, side->cluster, !counted->plain,
+		    "%s: %llu of the connections to the %s %s encrypted and cannot be read: %s", cluster,
+		    (unsigned long long)counted->encrypted, name, counted->encrypted == 1 ? "is" : "are",
+		    side->input->config->tls == CONFIG_TLS_OFF
+			? "`tls: off` forbids it: write `tls: on`, or let the proxy connect without TLS "
+			  "(sslmode=disable)"
+			: "older ones are once the proxy reconnects, if --check says that its library is "
+			  "read; else let it connect without TLS (sslmode=disable), see docs/proxies.md");
 	if (side->mptcp)
 		add(out, DIAGNOSIS_MPTCP, side->cluster, side->mptcp == side->connections,
 		    "%s: %llu of the connections to the %s use Multipath TCP, which this attach mode "

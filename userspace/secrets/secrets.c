@@ -141,7 +141,7 @@ void secrets_reload(struct secrets *secrets, const struct config *config)
 struct checked {
 	void (*print)(void *ctx, const char *line);
 	void *ctx;
-	size_t count;
+	size_t count, readable;
 };
 
 static void print_report(void *ctx, const struct follow_report *report)
@@ -152,14 +152,17 @@ static void print_report(void *ctx, const struct follow_report *report)
 	snprintf(line, sizeof(line), "tls: %s", report->text);
 	checked->print(checked->ctx, line);
 	checked->count++;
+	checked->readable += report->readable;
 }
 
-size_t secrets_check(const struct config_proxy *config, void (*print)(void *ctx, const char *line), void *ctx)
+size_t secrets_check(const struct config_proxy *config, void (*print)(void *ctx, const char *line), void *ctx,
+		     size_t *readable)
 {
 	struct checked checked = {.print = print, .ctx = ctx};
 	struct follow *follow;
 	struct proxy *proxy;
 
+	*readable = 0;
 	if (follow_new(&follow, NULL, print_report, &checked))
 		return 0;
 	if (!proxy_new(&proxy, config)) {
@@ -167,6 +170,7 @@ size_t secrets_check(const struct config_proxy *config, void (*print)(void *ctx,
 		proxy_free(&proxy);
 	}
 	follow_free(&follow);
+	*readable = checked.readable;
 	return checked.count;
 }
 

@@ -39,8 +39,10 @@ void secrets_drain(struct secrets *secrets);
 
 /*
  * For --check: what the proxy's present processes have of TLS libraries, and whether their secrets would be
- * seen, one sentence each. Attaches nothing. Returns how many sentences there were.
+ * seen, one sentence each. Attaches nothing. Returns how many sentences there were; *readable: of libraries
+ * that are read.
  */
-size_t secrets_check(const struct config_proxy *proxy, void (*print)(void *ctx, const char *line), void *ctx);
+size_t secrets_check(const struct config_proxy *proxy, void (*print)(void *ctx, const char *line), void *ctx,
+		     size_t *readable);
 
 #endif

@@ -44,7 +44,7 @@ UNIT      := $(patsubst tests/unit/%.c,$(BUILD)/tests/unit/%,$(wildcard tests/un
 TEST_PROGRAMS := $(patsubst tests/integration/%.c,$(BUILD)/tests/%,$(filter-out %.bpf.c,$(wildcard tests/integration/*.c)))
 TEST_BPF := $(patsubst tests/integration/%.c,$(BUILD)/tests/%.o,$(wildcard tests/integration/*.bpf.c))
 
-.PHONY: all skeletons axe unit test-programs check mutate print-mutate check-queue check-verdict check-differential check-kernels lint clean-room deb image dist-check install demo bench bench-attach bench-match bench-pipeline bench-results fuzz FORCE clean help print-cflags
+.PHONY: all skeletons axe unit test-programs check mutate print-mutate check-queue check-verdict check-differential check-kernels soak lint clean-room deb image dist-check install demo bench bench-attach bench-match bench-pipeline bench-results fuzz FORCE clean help print-cflags
 .SECONDARY:
 all: $(BUILD)/mirror-observer $(BUILD)/mirror-observer-import
 
@@ -176,6 +176,11 @@ STATEMENTS ?= 100000
 SEED       ?=
 check-differential: all $(BUILD)/tests/mirror-proxy $(BUILD)/tests/differential
 	tests/differential/run --statements $(STATEMENTS) $(addprefix --seed ,$(SEED))
+
+# The observer beside a proxy that has no quiet day.
+SOAK_SECONDS ?= 1800
+soak: all $(BUILD)/tests/mirror-proxy
+	tests/soak/soak --seconds $(SOAK_SECONDS) $(addprefix --seed ,$(SEED))
 
 # The attach modes on Debian's kernels, in virtual machines; there the programs as other compilers build them are loaded
 # as well. KERNELS="--kernel 6.1 --mode fexit" runs a part.
@@ -312,6 +317,7 @@ help:
 	@echo 'make check-verdict  random healthy and sick worlds in simulated time: no false green, hardly a false red (WORLDS=)'
 	@echo 'make fuzz      all fuzzers, FUZZ_SECONDS (60) each'
 	@echo 'make check-differential  random sessions: client, server and observer agree (as root; STATEMENTS=, SEED=)'
+	@echo 'make soak                half an hour of trouble: memory flat, counts right (as root; SOAK_SECONDS=, SEED=)'
 	@echo 'make check-kernels  the attach modes on other kernels, in virtual machines (as root)'
 	@echo 'make lint      format, include rules, licence lines, shell, man pages, documentation of metrics and keys'
 	@echo 'make clean-room  demo and all tests in a minimal root of SUITE=bookworm or trixie, parts by ROOM=--demo (as root)'

@@ -9,8 +9,11 @@ import json
 import os
 import random
 import shutil
+import signal
 import subprocess
 import tempfile
+import threading
+import time
 
 import harness
 
@@ -36,8 +39,8 @@ SCHEMA = [
 class Run:
     """One server and, where they are wanted, the relay and the observer. Settings as in `parse`."""
 
-    def __init__(self, through="relay", observe=True, relay_options=()):
-        self.through, self.observe = through, observe
+    def __init__(self, through="relay", observe=True, relay_options=(), lossy=False):
+        self.through, self.observe, self.lossy = through, observe, lossy
         self.stack = contextlib.ExitStack()
         with contextlib.ExitStack() as stack:
             self.directory = tempfile.mkdtemp(prefix="mo-differential.", dir="/tmp")
@@ -57,7 +60,7 @@ class Run:
         # The primary is an address that nobody connects to.
         nowhere = (f"127.0.0.1:{harness.free_port()}", "app")
         return harness.Observer(self.directory, [harness.cluster(nowhere, self.server, CLUSTER)], proxy={"comm": comm},
-                                mirror_failure_threshold=5)
+                                mirror_failure_threshold=5, **({"ring_bytes": "64KiB"} if self.lossy else {}))
 
     def _relay(self, stack, options):
         port = harness.free_port()
@@ -78,6 +81,27 @@ class Run:
         if result.returncode != 0:
             raise RuntimeError(f"the generator ended with {result.returncode}: {result.stderr}")
         return json.loads(result.stdout)
+
+    @contextlib.contextmanager
+    def losses(self, seed):
+        """With lossy: the observer stops and goes on all the time, with a ring that is soon full."""
+        chance, ended = random.Random(seed), threading.Event()
+
+        def stop_and_go():
+            while not ended.is_set():
+                self.observer.process.signal(signal.SIGSTOP)
+                time.sleep(chance.choice([0.001, 0.02, 0.2]))
+                self.observer.process.signal(signal.SIGCONT)
+                time.sleep(chance.choice([0.02, 0.2, 0.5]))
+        thread = threading.Thread(target=stop_and_go) if self.lossy else None
+        if thread:
+            thread.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            if thread:
+                thread.join()
 
     def close(self):
         self.stack.close()
@@ -118,9 +142,17 @@ def against_server(server, truth):
     return problems
 
 
-def against_observer(observer, truth):
-    """The client's figures and the metrics; a list of differences."""
+def exceed(what, expected, found, problems):
+    """Adds a line for each key of which more was found than there is."""
+    for key, count in sorted(found.items()):
+        if key != "unknown" and count > expected.get(key, 0):
+            problems.append(f"{what} {key}: {count:.0f}, and the client saw {expected.get(key, 0):.0f}")
+
+
+def against_observer(observer, truth, lossy=False):
+    """The client's figures and the metrics; a list of differences. lossy: nothing is told that did not happen."""
     metrics, problems = observer.settled(), []
+    compare = exceed if lossy else globals()["compare"]
 
     def family(name, label, values, **labels):
         return {value: metrics.sum(name, cluster=CLUSTER, **labels, **{label: value}) for value in values}
@@ -144,6 +176,14 @@ def against_observer(observer, truth):
     for name, key in (("pgdog_mirror_upkeep_requests_total", "upkeep"),
                       ("pgdog_mirror_ignored_requests_total", "ignored")):
         compare(key, {"requests": truth[key]}, {"requests": metrics.sum(name, cluster=CLUSTER)}, problems)
+    if lossy:
+        known = sum(metrics.sum("pgdog_mirror_statements_total", cluster=CLUSTER, target="mirror", status=status) for status in STATUS[:2])
+        lost = metrics.sum("mirror_observer_lost_bytes_total")
+        if not lost or not known:
+            problems.append(f"no test of losses: {lost:.0f} bytes lost, {known:.0f} statements known")
+        truth["lossy"] = {"lost_bytes": lost, "known_statements": known,
+                          "blind_seconds": metrics.sum("mirror_observer_blind_seconds_total", cluster=CLUSTER)}
+        return problems
     for name in ("mirror_observer_lost_bytes_total", "mirror_observer_lost_records_total",
                  "mirror_observer_decoding_errors_total", "mirror_observer_unclassified_failures_total"):
         compare(name, {}, {"in all": metrics.sum(name)}, problems)
@@ -154,10 +194,11 @@ def check(seed, statements, connections=4, **options):
     """One run; the differences, and the truth."""
     with Run(**options) as run:
         run.server.reset_counts()
-        truth = run.generate(seed, statements, connections)
+        with run.losses(seed):
+            truth = run.generate(seed, statements, connections)
         problems = against_server(run.server, truth)
         if run.observer:
-            problems += against_observer(run.observer, truth)
+            problems += against_observer(run.observer, truth, run.lossy)
         return problems, truth
 
 

@@ -27,3 +27,9 @@ def test_the_observer_counts_what_the_client_saw(through):
     if cannot_run():
         pytest.skip(cannot_run())
     agreed(through=through)
+
+
+def test_an_observer_that_loses_much_tells_nothing_that_the_client_did_not_see():
+    if cannot_run():
+        pytest.skip(cannot_run())
+    agreed(lossy=True)

@@ -86,8 +86,9 @@ def fail_to_connect():
 
 
 def programs():
-    """Names of the BPF programs that the kernel holds now."""
-    return {(entry["id"], entry.get("name")) for entry in json.loads(run("bpftool", "-j", "prog", "show"))}
+    """Names of the BPF programs that the kernel holds now, but for systemd's own, of whatever unit begins meanwhile."""
+    return {(entry["id"], entry.get("name")) for entry in json.loads(run("bpftool", "-j", "prog", "show"))
+            if not entry.get("name", "").startswith("sd_")}
 
 
 def install():

@@ -42,6 +42,7 @@ struct item {
 	uint8_t kind;
 	uint8_t flags;
 	uint8_t block; /* of a query: enum sqlblock_kind, what its text does inside a block */
+	bool likely;   /* the tag is that of the text before a loss: it may be another by now */
 	uint64_t sent_ns;
 	uint64_t serial;          /* of a query, else 0 */
 	struct querytext_key key; /* of a query; the name of a Parse */

@@ -79,6 +79,17 @@ void prepared_clear(struct prepared *prepared)
 	prepared->bucket_count = 0;
 }
 
+void prepared_doubt(struct prepared *prepared)
+{
+	prepared_remove(prepared, &prepared_unnamed, 0);
+	for (struct prepared_entry *entry = prepared->oldest; entry; entry = entry->newer) {
+		if (entry->text)
+			entry->likely_tag = entry->text->scan.tag;
+		prepared->bytes -= text_bytes(entry);
+		querytext_put(&entry->text);
+	}
+}
+
 struct prepared_entry *prepared_get(struct prepared *prepared, const struct querytext_key *name)
 {
 	struct prepared_entry *entry = prepared->buckets ? *find(prepared, name) : NULL;
@@ -158,6 +169,7 @@ struct prepared_entry *prepared_put(struct prepared *prepared, const struct quer
 	querytext_put(&entry->text);
 	entry->id = id;
 	entry->text = text;
+	entry->likely_tag = NULL;
 	entry->executed = entry->params = entry->params_known = false;
 	prepared->bytes += text_bytes(entry);
 	evict(prepared, entry);

@@ -20,6 +20,7 @@ struct prepared_entry {
 	struct querytext_key name;
 	uint64_t id;            /* the Parse or Bind that made it: distinguishes uses of one name */
 	struct querytext *text; /* NULL: not known */
+	const char *likely_tag; /* of the text that it had before bytes of the client were lost, or NULL */
 	bool executed;          /* a portal that was executed before */
 	bool unbound;           /* a portal that nobody bound, nor declared: a function may have opened it */
 	bool confirmed;         /* another connection has the same (capture/names.h) */
@@ -38,6 +39,8 @@ struct prepared {
 
 void prepared_init(struct prepared *prepared, uint32_t max_entries, uint32_t max_bytes);
 void prepared_clear(struct prepared *prepared);
+/* Any name may stand for another text by now: forgets the texts, but for the tags that they had. */
+void prepared_doubt(struct prepared *prepared);
 /* The key of a name; that of "" is known. */
 struct querytext_key prepared_name(const char *name, size_t len);
 extern const struct querytext_key prepared_unnamed;

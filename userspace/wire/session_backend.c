@@ -191,7 +191,7 @@ static void execute_complete(struct session *session, struct item item, const st
 
 static bool tag_fits(const struct session *session, const struct item *item, const struct pgwire_tag *tag)
 {
-	if (session->state != SESSION_PROVISIONAL || !item->tag || !*tag->tag)
+	if (session->state != SESSION_PROVISIONAL || !item->tag || item->likely || !*tag->tag)
 		return true;
 	if (item->kind == ITEM_QUERY && session->answer.statements)
 		return true;
@@ -219,7 +219,7 @@ static void on_complete(struct session *session, const struct frame *frame)
 		return;
 	}
 	if (!session->answer.statements)
-		regain_query_answered(session, item->tag, tag.tag);
+		regain_query_answered(session, item, tag.tag);
 	session->copy = COPY_NONE;
 	session->end_unseen = frame->holed;
 	account_touch(&session->request, item);

@@ -156,7 +156,8 @@ static void push_query(struct session *session, struct item *item, const struct 
 		blocks_sent(session, item, seen->text, seen->len, seen->whole);
 	item->serial = ++session->serials;
 	item->sent_ns = session->now_ns;
-	item->tag = scan->tag;
+	if (!item->likely)
+		item->tag = scan->tag;
 	item->flags |= (session->block_expected ? ITEM_IN_BLOCK : 0) | (scan->control ? ITEM_CONTROL : 0) |
 		       (seen->keyed ? ITEM_KEYED : 0);
 	if (seen->keyed)
@@ -260,6 +261,8 @@ static void on_execute(struct session *session, const struct frame *frame)
 		scan = text->scan;
 	} else {
 		seen.whole = false;
+		item.tag = portal ? portal->likely_tag : NULL;
+		item.likely = item.tag;
 		session_note(session, NOTE_TEXT_UNKNOWN);
 	}
 	push_query(session, &item, &seen, &scan);
@@ -326,6 +329,7 @@ static void on_bind(struct session *session, const struct frame *frame)
 	struct prepared_entry *entry;
 	struct querytext_key portal_name, statement_name;
 	struct querytext *text = NULL;
+	const char *likely_tag = NULL;
 	size_t at;
 
 	if (pgwire_bind(frame->body, frame->have, &portal, &statement, &at) < 0) {
@@ -339,13 +343,17 @@ static void on_bind(struct session *session, const struct frame *frame)
 	if (!portal.len)
 		item.portal = portal_id(session, &portal_name);
 	entry = prepared_get(&session->statements, &statement_name);
-	if (entry)
+	if (entry && entry->text)
 		text = querytext_get(entry->text);
 	else if (statement.len && session->options.text_of)
 		text = session->options.text_of(session->sink.ctx, statement.text, statement.len);
-	entry = prepared_put(&session->portals, &portal_name, item.id, text);
 	if (entry)
+		likely_tag = entry->likely_tag;
+	entry = prepared_put(&session->portals, &portal_name, item.id, text);
+	if (entry) {
+		entry->likely_tag = likely_tag;
 		key_params(session, frame, at, entry);
+	}
 	push(session, &item);
 }
 

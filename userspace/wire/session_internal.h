@@ -135,6 +135,8 @@ struct proof {
 	const char *asked[OFFSETS_MAX]; /* tags of the last queries that were answered; NULL = any */
 	uint32_t answered;              /* queries */
 	uint32_t refuted;               /* bit n: that n + 1 more were outstanding */
+	uint32_t likely;                /* of them by a tag that was only likely (item.likely) ... */
+	bool misled;                    /* ... which was wrong once: none is believed */
 };
 
 struct session {
@@ -361,8 +363,8 @@ void regain_note_service(struct session *session);
 /* A cycle is sent, is answered, while pairing is provisional. */
 void regain_cycle_sent(struct session *session);
 void regain_cycle_answered(struct session *session);
-/* The first tag of a query's answer, "" where it had a hole, and the one that was to be expected, or NULL. */
-void regain_query_answered(struct session *session, const char *asked, const char *answered);
+/* The first tag of the answer that item gets, "" where it had a hole. */
+void regain_query_answered(struct session *session, const struct item *item, const char *answered);
 /* The connection ends: what is outstanding in a provisional pairing is so in any. */
 void session_assume_aligned(struct session *session);
 

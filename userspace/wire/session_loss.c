@@ -10,7 +10,7 @@ static void lose_front(struct session *session)
 {
 	session->hashing = session->mid_batch = false;
 	framer_reset(&session->front);
-	prepared_clear(&session->statements); /* a lost Parse may have replaced any of them */
+	prepared_doubt(&session->statements); /* a lost Parse may have replaced any of them */
 	prepared_clear(&session->portals);
 	if (session->ledger.open_queries)
 		ledger_cycle(&session->ledger, false);

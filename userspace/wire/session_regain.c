@@ -29,14 +29,15 @@
 #include "wire/cursor.h"
 #include "wire/session_internal.h"
 
-#define PROOF        8
-#define PAUSE_NS     100000000ull
-#define PAUSE_POINTS 4
-#define SILENCE_MIN  100000ull /* shorter ones are scheduling */
-#define OFFSETS_NEAR 4         /* a loop of so few statements, or fewer, tells nothing */
-#define SILENCES     16        /* together as long as so many cycles take the server */
-#define SILENCE_UNIT 64        /* what such a cycle counts */
-#define OVERLAPS     4 /* else it may be in step with the answers: as silent each time as the time before */
+#define PROOF         8
+#define PAUSE_NS      100000000ull
+#define PAUSE_POINTS  4
+#define SILENCE_MIN   100000ull /* shorter ones are scheduling */
+#define OFFSETS_NEAR  4         /* a loop of so few statements, or fewer, tells nothing */
+#define SILENCES      16        /* together as long as so many cycles take the server */
+#define SILENCE_UNIT  64        /* what such a cycle counts */
+#define LIKELY_ENOUGH 16
+#define OVERLAPS      4 /* else it may be in step with the answers: as silent each time as the time before */
 
 /* ------------------------------------------------------------------------------------------ framing */
 
@@ -250,27 +251,37 @@ void regain_cycle_sent(struct session *session)
 	}
 }
 
-void regain_query_answered(struct session *session, const char *asked, const char *answered)
+void regain_query_answered(struct session *session, const struct item *item, const char *answered)
 {
 	struct proof *proof = &session->proof;
 
 	if (session->state != SESSION_PROVISIONAL)
 		return;
+	if (item->likely && *answered) {
+		proof->likely++;
+		proof->misled |= strcmp(item->tag, answered) != 0;
+	}
 	for (uint32_t offset = 1; offset <= OFFSETS_NEAR && offset <= proof->answered; offset++) {
 		const char *other = proof->asked[(proof->answered - offset) % OFFSETS_MAX];
 
 		if (other && *answered && strcmp(other, answered) != 0)
 			proof->refuted |= 1u << (offset - 1);
 	}
-	proof->asked[proof->answered++ % OFFSETS_MAX] = asked;
+	proof->asked[proof->answered++ % OFFSETS_MAX] = item->tag;
+}
+
+/* Tags of before a loss are believed once so many were right, and none was wrong. */
+static bool tags_hold(const struct proof *proof)
+{
+	return !proof->likely || (!proof->misled && proof->likely >= LIKELY_ENOUGH);
 }
 
 static bool is_proven(const struct proof *proof)
 {
 	if (proof->points >= PROOF)
 		return true;
-	return proof->refuted == (1u << OFFSETS_NEAR) - 1 && proof->overlaps >= OVERLAPS &&
-	       proof->silences >= SILENCES * SILENCE_UNIT;
+	return proof->refuted == (1u << OFFSETS_NEAR) - 1 && tags_hold(proof) &&
+	       proof->overlaps >= OVERLAPS && proof->silences >= SILENCES * SILENCE_UNIT;
 }
 
 static void prove(struct session *session)

@@ -57,6 +57,8 @@ struct world {
 	double pause, service; /* ms, means */
 	bool constant;         /* they never vary */
 	bool one_text;
+	bool prepared; /* before the loss, by name */
+	bool replaced; /* and by others within it, which nobody saw */
 };
 
 static uint64_t random_state;
@@ -101,6 +103,76 @@ static const uint8_t *bytes(const char *text)
 	return (const uint8_t *)text;
 }
 
+/* The text of a statement, without its frame. */
+static const char *text_of(size_t which)
+{
+	return statements[which].sent + 5;
+}
+
+static size_t put(uint8_t *out, char type, const char *body, size_t len)
+{
+	*out = type;
+	out[1] = out[2] = 0;
+	out[3] = (len + 4) >> 8;
+	out[4] = len + 4;
+	memcpy(out + 5, body, len);
+	return len + 5;
+}
+
+/* Statement n is called by the digit n. */
+static size_t put_parse(uint8_t *out, size_t which)
+{
+	char body[64] = {'0' + which};
+	size_t len = strlen(text_of(which));
+
+	memcpy(body + 2, text_of(which), len + 1);
+	return put(out, 'P', body, 2 + len + 1 + 2);
+}
+
+static size_t put_run(uint8_t *out, size_t which)
+{
+	const char bind[] = {0, '0' + which, 0, 0, 0, 0, 0, 0, 0}, execute[5] = {0};
+	size_t len = put(out, 'B', bind, sizeof(bind));
+
+	len += put(out + len, 'E', execute, sizeof(execute));
+	return len + put(out + len, 'S', "", 0);
+}
+
+static void ask(const struct world *world, size_t which, uint64_t now_ns)
+{
+	uint8_t message[128];
+
+	if (world->prepared)
+		session_sent(tally.session, message, put_run(message, which), now_ns, true);
+	else
+		session_sent(tally.session, bytes(statements[which].sent), statements[which].sent_len, now_ns,
+			     true);
+}
+
+static void answer(const struct world *world, size_t which, uint64_t now_ns)
+{
+	uint8_t message[128];
+	size_t len = world->prepared ? put(message, '2', "", 0) : 0;
+
+	memcpy(message + len, statements[which].answer, statements[which].answer_len);
+	session_received(tally.session, message, len + statements[which].answer_len, now_ns, true);
+}
+
+static void prepare(void)
+{
+	uint8_t message[64];
+
+	for (size_t i = 0; i < PERIOD; i++) {
+		size_t len = put_parse(message, i);
+
+		len += put(message + len, 'S', "", 0);
+		session_sent(tally.session, message, len, 3, true);
+		len = put(message, '1', "", 0);
+		len += put(message + len, 'Z', "I", 1);
+		session_received(tally.session, message, len, 4, true);
+	}
+}
+
 /* Returns how many answers after the loss it took until pairing was certain, or CYCLES. */
 static size_t play(const struct world *world)
 {
@@ -111,6 +183,8 @@ static size_t play(const struct world *world)
 	tally_open(&tally, &tally_options, true);
 	session_sent(tally.session, bytes(STARTUP), sizeof(STARTUP) - 1, 1, true);
 	session_received(tally.session, bytes(GREETING), sizeof(GREETING) - 1, 2, true);
+	if (world->prepared)
+		prepare();
 	while (answered < CYCLES) {
 		bool asks = asked < CYCLES && sent_at[asked] <= done_at[answered];
 		uint64_t now_ns = asks ? sent_at[asked] : done_at[answered];
@@ -121,11 +195,9 @@ static size_t play(const struct world *world)
 			gaps(now_ns);
 		told |= now_ns >= lost_to;
 		if (asks && !lost)
-			session_sent(tally.session, bytes(statements[which].sent), statements[which].sent_len,
-				     now_ns, true);
+			ask(world, world->replaced && told ? PERIOD - 1 - which : which, now_ns);
 		else if (!asks && !lost)
-			session_received(tally.session, bytes(statements[which].answer),
-					 statements[which].answer_len, now_ns, true);
+			answer(world, which, now_ns);
 		since += told && !asks;
 		if (told && regained == CYCLES && session_state(tally.session) == SESSION_ALIGNED)
 			regained = since;
@@ -173,6 +245,32 @@ static void a_client_that_sends_when_it_likes_is_paired_again_without_a_pause(vo
 	}
 }
 
+/* Their texts are not known any more, since they may have been prepared anew; their tags tell nevertheless.
+ */
+static void prepared_statements_tell_by_the_tags_that_they_had(void **state)
+{
+	const struct world busy = {.pause = 2, .service = 0.5, .prepared = true};
+
+	(void)state;
+	for (uint64_t seed = 1; seed <= SEEDS; seed++)
+		assert_in_range(regained_after(&busy, seed), 1, 150);
+}
+
+/* And have been: what they were tells nothing, and what does not fit is no reason to doubt the pairs. */
+static void statements_that_were_prepared_anew_are_never_paired_wrongly(void **state)
+{
+	struct world world = {.pause = 2, .service = 0.5, .prepared = true, .replaced = true};
+
+	(void)state;
+	for (world.window = 0; world.window <= PERIOD; world.window++)
+		for (uint64_t seed = 1; seed <= SEEDS; seed++) {
+			if (world.window)
+				world.pause = 0.05 * (seed % 10);
+			regained_after(&world, seed);
+			assert_int_equal(tally.notes[NOTE_DECODE_ERROR], 0);
+		}
+}
+
 /* More than one is always outstanding, and nothing tells how many; that it pipelines was seen before the
  * loss. */
 static void a_client_that_never_lets_the_server_rest_is_never_paired_wrongly(void **state)
@@ -205,6 +303,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(a_client_that_sends_when_it_likes_is_paired_again_without_a_pause),
+	    cmocka_unit_test(prepared_statements_tell_by_the_tags_that_they_had),
+	    cmocka_unit_test(statements_that_were_prepared_anew_are_never_paired_wrongly),
 	    cmocka_unit_test(a_client_that_never_lets_the_server_rest_is_never_paired_wrongly),
 	    cmocka_unit_test(a_backlog_that_grows_is_never_paired_wrongly),
 	};

@@ -46,8 +46,8 @@ class Troublemaker(threading.Thread):
             fails = number % 10 == 0
             try:
                 self.session(fails)
-            except psycopg.OperationalError as error:
-                # pgpool-II ends the session of a client whose backends disagree.
+            except psycopg.Error as error:
+                # pgpool-II ends the session of a client whose backends disagree, since 4.6 with an error of its own before.
                 if not fails:
                     self.problem = error
                     return

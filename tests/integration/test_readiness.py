@@ -265,7 +265,8 @@ def test_lost_events_make_the_data_insufficient_and_never_ready(pair):
             seen.add(verdict(observer)["verdict"])
             time.sleep(0.2)
     assert checks(observer)["coverage"]["verdict"] == "insufficient_data"
-    assert verdict(observer)["verdict"] == "insufficient_data"
+    assert verdict(observer)["verdict"] == "insufficient_data", \
+        [check for check in checks(observer).values() if check["verdict"] == "not_ready"]
     assert seen == {"insufficient_data"}
     assert command("readiness", "--url", observer.url).returncode == NO_DATA
 

@@ -141,16 +141,11 @@ def try_compilers(mode):
     return ", ".join(os.path.basename(os.path.dirname(program)) for program in COMPILERS)
 
 
-def is_newest():
-    """Of the kernels of the matrix: one is enough for what depends on the mode alone."""
-    return tuple(int(part) for part in os.uname().release.split(".")[:2]) >= (6, 12)
-
-
 def cell(mode, stand, everything):
     tests = run_tests("test_capture.py", mode, [] if everything else CHOICE)
     if everything:
         tests += f", of Unix-domain sockets {run_tests('test_unix_sockets.py', mode, [])}"
-    if everything or is_newest() and mode != "tracepoint":  # which the tests on the host have
+    if everything:
         tests += f", below the socket {run_tests('test_below_the_socket.py', mode, BELOW)}"
     compilers = try_compilers(mode)
     count, by_path = observe(stand, mode), observe_by_path(stand, mode)

@@ -4,7 +4,7 @@
  *
  * A proxy that prepares for its clients (PgDog, pgcat) keeps statements for the life of a server connection
  * and uses one name for one text on all of them: then a text that was seen once, on whichever connection,
- * tells what the name stands for on one that is older than the observer or lost bytes. Others hand on their
+ * tells what the name stands for on one that is older than the observer. Others hand on their
  * clients' names, and every client has its own "S_1".
  *
  * So a process is trusted only where that was observed to hold: NAMES_PROOF names were prepared with the same

@@ -24,6 +24,7 @@ int session_new(struct session **out, const struct session_options *options, con
 	session->front_begins = session->back_begins = true;
 	session->startup_seen = session->startup_done = !fresh;
 	session->state = fresh ? SESSION_STARTUP : SESSION_BLIND;
+	session->names_torn = !fresh;
 	context_init(&session->context, fresh);
 	prepared_init(&session->statements, options->prepared_max, options->prepared_bytes);
 	prepared_init(&session->portals, PORTALS_MAX, options->prepared_bytes);

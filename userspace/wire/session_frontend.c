@@ -322,6 +322,13 @@ static void key_params(struct session *session, const struct frame *frame, size_
 		    whole ? querytext_key_raw(frame->body + at, len) : querytext_hash_end(&session->hash);
 }
 
+/* Else what its own connection knows is all there is: a name that is not known is none, of a Parse that
+ * failed. */
+static bool names_torn(const struct session *session)
+{
+	return session->names_torn || session->statements.evictions;
+}
+
 static void on_bind(struct session *session, const struct frame *frame)
 {
 	struct item item = {.kind = ITEM_BIND, .id = ++session->ids};
@@ -345,7 +352,7 @@ static void on_bind(struct session *session, const struct frame *frame)
 	entry = prepared_get(&session->statements, &statement_name);
 	if (entry && entry->text)
 		text = querytext_get(entry->text);
-	else if (statement.len && session->options.text_of)
+	else if (statement.len && names_torn(session) && session->options.text_of)
 		text = session->options.text_of(session->sink.ctx, statement.text, statement.len);
 	if (entry)
 		likely_tag = entry->likely_tag;

@@ -169,6 +169,7 @@ struct session {
 	/* client's side */
 	struct prepared statements, portals;
 	bool portals_torn; /* one was bound whose name was not seen */
+	bool names_torn;   /* statements may have been prepared before anybody looked */
 	struct querytext_hash hash;
 	struct pgwire_params params;
 	bool hashing;    /* a long message's tail goes through hash */

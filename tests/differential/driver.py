@@ -152,7 +152,7 @@ def exceed(what, expected, found, problems):
 def against_observer(observer, truth, lossy=False):
     """The client's figures and the metrics; a list of differences. lossy: nothing is told that did not happen."""
     metrics, problems = observer.settled(), []
-    compare = exceed if lossy else globals()["compare"]
+    judge = exceed if lossy else compare
 
     def family(name, label, values, **labels):
         return {value: metrics.sum(name, cluster=CLUSTER, **labels, **{label: value}) for value in values}
@@ -164,18 +164,18 @@ def against_observer(observer, truth, lossy=False):
                 found[labels["sqlstate"]] = metrics.get(name, **labels)
         return found
 
-    compare("statements", truth["statements"],
+    judge("statements", truth["statements"],
             family("pgdog_mirror_statements_total", "status", STATUS, target="mirror"), problems)
-    compare("requests", truth["requests"], family("pgdog_mirror_requests_total", "status", STATUS), problems)
-    compare("failures", truth["failures"], family("pgdog_mirror_failures_total", "error_type", TYPES), problems)
-    compare("errors", truth["errors"], sqlstates(), problems)
-    compare("connects", {"ok": truth["connections"], "startup_error": truth["startup_errors"]},
+    judge("requests", truth["requests"], family("pgdog_mirror_requests_total", "status", STATUS), problems)
+    judge("failures", truth["failures"], family("pgdog_mirror_failures_total", "error_type", TYPES), problems)
+    judge("errors", truth["errors"], sqlstates(), problems)
+    judge("connects", {"ok": truth["connections"], "startup_error": truth["startup_errors"]},
             family("pgdog_mirror_connection_attempts_total", "result", ("ok", "startup_error", "refused", "timeout",
                                                                         "reset", "abandoned"), target="mirror"),
             problems)
     for name, key in (("pgdog_mirror_upkeep_requests_total", "upkeep"),
                       ("pgdog_mirror_ignored_requests_total", "ignored")):
-        compare(key, {"requests": truth[key]}, {"requests": metrics.sum(name, cluster=CLUSTER)}, problems)
+        judge(key, {"requests": truth[key]}, {"requests": metrics.sum(name, cluster=CLUSTER)}, problems)
     if lossy:
         known = sum(metrics.sum("pgdog_mirror_statements_total", cluster=CLUSTER, target="mirror", status=status) for status in STATUS[:2])
         lost = metrics.sum("mirror_observer_lost_bytes_total")

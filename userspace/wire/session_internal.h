@@ -41,7 +41,7 @@
 #define PIPELINED_FOR  32   /* strict alternations after which a client is no longer held to pipeline */
 #define UNPROVEN_NS    30000000000ull /* how long outcomes wait for their proof without a request_timeout */
 #define READY_LEN      6
-#define OFFSETS_MAX    8                         /* wrong pairings that a provisional one is told from */
+#define OFFSETS_NEAR   4 /* a loop of so few statements, or fewer, tells nothing of a provisional pairing */
 #define QUERY_HEAD_MAX (SESSION_TEXT_MAX + 1024) /* text, name and terminators */
 
 /* The first error of a query, a statement or a request. */
@@ -132,11 +132,11 @@ struct proof {
 	uint32_t deep;     /* one was not: counts down by those that are, before they prove anything */
 	uint32_t overlaps; /* cycles that were not strict */
 	uint32_t silences; /* so far together, in parts of a cycle of the server */
-	const char *asked[OFFSETS_MAX]; /* tags of the last queries that were answered; NULL = any */
-	uint32_t answered;              /* queries */
-	uint32_t refuted;               /* bit n: that n + 1 more were outstanding */
-	uint32_t likely;                /* of them by a tag that was only likely (item.likely) ... */
-	bool misled;                    /* ... which was wrong once: none is believed */
+	const char *asked[OFFSETS_NEAR]; /* tags of the last queries that were answered; NULL = any */
+	uint32_t answered;               /* queries */
+	uint32_t refuted;                /* bit n: that n + 1 more were outstanding */
+	uint32_t likely;                 /* of them by a tag that was only likely (item.likely) ... */
+	bool misled;                     /* ... which was wrong once: none is believed */
 };
 
 struct session {

@@ -33,10 +33,9 @@
 #define PAUSE_NS      100000000ull
 #define PAUSE_POINTS  4
 #define SILENCE_MIN   100000ull /* shorter ones are scheduling */
-#define OFFSETS_NEAR  4         /* a loop of so few statements, or fewer, tells nothing */
 #define SILENCES      16        /* together as long as so many cycles take the server */
 #define SILENCE_UNIT  64        /* what such a cycle counts */
-#define LIKELY_ENOUGH 16
+#define LIKELY_ENOUGH 16        /* tags of before a loss that were right, until they are believed */
 #define OVERLAPS      4 /* else it may be in step with the answers: as silent each time as the time before */
 
 /* ------------------------------------------------------------------------------------------ framing */
@@ -262,15 +261,15 @@ void regain_query_answered(struct session *session, const struct item *item, con
 		proof->misled |= strcmp(item->tag, answered) != 0;
 	}
 	for (uint32_t offset = 1; offset <= OFFSETS_NEAR && offset <= proof->answered; offset++) {
-		const char *other = proof->asked[(proof->answered - offset) % OFFSETS_MAX];
+		const char *other = proof->asked[(proof->answered - offset) % OFFSETS_NEAR];
 
 		if (other && *answered && strcmp(other, answered) != 0)
 			proof->refuted |= 1u << (offset - 1);
 	}
-	proof->asked[proof->answered++ % OFFSETS_MAX] = item->tag;
+	proof->asked[proof->answered++ % OFFSETS_NEAR] = item->tag;
 }
 
-/* Tags of before a loss are believed once so many were right, and none was wrong. */
+/* Those of before a loss only if none was wrong. */
 static bool tags_hold(const struct proof *proof)
 {
 	return !proof->likely || (!proof->misled && proof->likely >= LIKELY_ENOUGH);

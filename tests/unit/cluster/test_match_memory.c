@@ -8,11 +8,11 @@
 
 #include <cmocka.h>
 
-#include <malloc.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "cluster/cluster.h"
+#include "support/heap.h"
 
 #define MEGABYTE (1u << 20)
 /* Each cluster's own tables that do not grow with what waits, as far as they are made by then: "about 1.5 MiB
@@ -40,13 +40,6 @@ static void send(struct conn_sink *sink, struct conn_view *conn, uint64_t i)
 	query.text = "";
 	query.done_ns = query.sent_ns + 5000;
 	sink->answered(sink->ctx, conn, &query);
-}
-
-static size_t heap_in_use(void)
-{
-	struct mallinfo2 info = mallinfo2();
-
-	return info.uordblks + info.hblkhd;
 }
 
 /* By the allocator's own figures, which a sanitizer's allocator does not keep. */

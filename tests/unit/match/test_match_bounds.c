@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* What leaves before it is paired, and memory that does not grow. */
-#include <malloc.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -10,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "support/heap.h"
 #include "support/match_stand.h"
 
 static void what_outlives_the_horizon_of_matches_leaves_as_not_mirrored(void **ctx)
@@ -105,14 +105,6 @@ static void memory_after_the_horizons_of_an_hour_is_that_after_the_first(void **
 	assert_int_equal(stand_counters(s)->unmatched[MATCH_PRIMARY][MATCH_EVICTED], 0);
 }
 
-/* Bytes of the heap in use, whoever asked for them; 0 under a sanitizer, which keeps a heap of its own. */
-static size_t heap(void)
-{
-	struct mallinfo2 info = mallinfo2();
-
-	return info.uordblks + info.hblkhd;
-}
-
 static void one_both_sides(struct stand *s, uint64_t i)
 {
 	uint64_t key = i % 4 ? 1000000 + i : i / 4 % 50; /* a quarter of them hot */
@@ -140,13 +132,13 @@ static void memory_after_an_hour_is_that_of_the_second_minute(void **ctx)
 			match_tick(s->match, s->now);
 		if (i == 120 * rate) {
 			bytes = match_bytes(s->match);
-			allocated = heap();
+			allocated = heap_in_use();
 		}
 	}
 	printf("%llu statements/s: %zu bytes after an hour, %u entries\n", (unsigned long long)rate,
 	       match_bytes(s->match), match_entries(s->match));
 	assert_int_equal(match_bytes(s->match), bytes);
-	assert_int_equal(heap(), allocated);
+	assert_int_equal(heap_in_use(), allocated);
 	assert_true(match_bytes(s->match) < 200u << 20);
 	assert_true(stand_counters(s)->matched > 3600 * rate / 2 * 99 / 100);
 	assert_int_equal(stand_counters(s)->unmatched[MATCH_PRIMARY][MATCH_EVICTED], 0);
